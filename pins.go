@@ -1,0 +1,26 @@
+package openledger
+
+import (
+	_ "filippo.io/age"
+	_ "github.com/cockroachdb/datadriven"
+	_ "github.com/coder/websocket"
+	_ "github.com/cosmos/go-bip39"
+	_ "github.com/creachadair/jrpc2"
+	_ "github.com/dgraph-io/badger/v4"
+	_ "github.com/fxamacker/cbor/v2"
+	_ "github.com/libp2p/go-libp2p"
+	_ "github.com/libp2p/go-libp2p-kad-dht"
+	_ "github.com/libp2p/go-libp2p-pubsub"
+	_ "github.com/marcopolo/simnet"
+	_ "github.com/multiformats/go-multihash"
+	_ "github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
+	_ "github.com/pelletier/go-toml/v2"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/spf13/cobra"
+	_ "github.com/transparency-dev/merkle/rfc6962"
+	_ "go.uber.org/goleak"
+	_ "golang.org/x/tools/go/packages"
+	_ "golang.org/x/term"
+	_ "lukechampine.com/blake3/bao"
+	_ "pgregory.net/rapid"
+)
