@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# Targets: build demo test deps lint fuzz sim bench clean
+
+SHELL  := /usr/bin/env bash
+BIN    := bin/openledger
+GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-buildid= -B none'
+SEEDS  ?= 1000
+FUZZTIME ?= 5s
+RACE   := ./node/... ./p2p/... ./rpc/...
+
+.PHONY: build demo test deps lint fuzz sim bench clean
+
+build:
+	@echo "building $(BIN) (the first build compiles all modules and takes a minute or two)"
+	@mkdir -p bin
+	@$(GOBUILD) -v -o $(BIN) ./cmd/openledger 2>&1 | awk '{n++; if (n%50==0) printf "  %d packages compiled\n", n > "/dev/stderr"; last=$$0} /error|:[0-9]+:[0-9]+:/ {print > "/dev/stderr"}'; exit $${PIPESTATUS[0]}
+	@echo "built $(BIN)"
+
+demo: build
+	@$(BIN) demo
+
+# What the tests need beside Go: a C compiler (race detector) and Python 3 (independent checks of the vectors).
+deps:
+	@missing=""; command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; command -v python3 >/dev/null || missing="$$missing python3"; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then echo "installing$$missing"; apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; \
+	  else echo "make test needs:$$missing; install them and run it again" >&2; exit 1; fi; fi
+
+test: deps build
+	go vet ./...
+	go test $$(go list ./... | grep -vE '/(node|p2p|rpc)(/|$$)')
+	CGO_ENABLED=1 go test -race $(RACE)
+
+lint:
+	gofmt -l . | tee /dev/stderr | wc -l | grep -qx 0
+	go vet ./...
+	go mod tidy -diff
+
+fuzz:
+	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ {f[n++]=$$1} /^ok/ {for (i=0;i<n;i++) print $$2, f[i]; n=0}' | while read -r pkg target; do \
+	  echo "fuzz $$pkg $$target"; go test "$$pkg" -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; done
+
+sim:
+	go test ./consensus/coretest -run '^TestSim$$' -count=1 -timeout 60m -args -seeds $(SEEDS)
+
+bench:
+	go test ./... -run '^$$' -bench . -benchtime 1s
+
+clean:
+	rm -rf bin openledger-demo
