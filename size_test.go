@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package openledger
+
+import (
+	"go/ast"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	maxFile     = 500
+	maxFunction = 80
+)
+
+// TestFilesAndFunctionsAreSmall enforces rule 9 of STYLE.md.
+func TestFilesAndFunctionsAreSmall(t *testing.T) {
+	for _, p := range loadAll(t) {
+		for i, f := range p.Syntax {
+			if n := p.Fset.Position(f.FileEnd).Line; n > maxFile {
+				t.Errorf("%s has %d lines, at most %d", p.GoFiles[i], n, maxFile)
+			}
+			for _, d := range f.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				if !ok || fn.Body == nil {
+					continue
+				}
+				if n := p.Fset.Position(fn.End()).Line - p.Fset.Position(fn.Pos()).Line + 1; n > maxFunction {
+					t.Errorf("%s: %s has %d lines, at most %d", p.Fset.Position(fn.Pos()), fn.Name.Name, n, maxFunction)
+				}
+			}
+		}
+	}
+}
+
+// TestOnlyTheProgramPrints keeps fmt.Print* out of libraries.
+func TestOnlyTheProgramPrints(t *testing.T) {
+	for _, p := range loadAll(t) {
+		if strings.HasPrefix(rel(p.PkgPath), "cmd/") {
+			continue
+		}
+		for i, f := range p.Syntax {
+			ast.Inspect(f, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok {
+					if x, ok := s.X.(*ast.Ident); ok && x.Name == "fmt" && strings.HasPrefix(s.Sel.Name, "Print") {
+						t.Errorf("%s:%d: fmt.%s outside cmd", filepath.Base(p.GoFiles[i]), p.Fset.Position(n.Pos()).Line, s.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// TestFilesCarryTheLicence wants the licence line first.
+func TestFilesCarryTheLicence(t *testing.T) {
+	for _, p := range loadAll(t) {
+		for i, f := range p.Syntax {
+			if len(f.Comments) == 0 || f.Comments[0].List[0].Text != "// SPDX-License-Identifier: Apache-2.0" {
+				t.Errorf("%s does not start with the licence line", p.GoFiles[i])
+			}
+		}
+	}
+}
