@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package merkle
+
+import (
+	"crypto/sha256"
+	"fmt"
+)
+
+// Root returns the RFC 6962 tree hash of leaves; SHA-256 of nothing for none.
+//
+// Cost: 2n−1 hashes. The leaves are not kept.
+func Root(leaves [][]byte) [32]byte {
+	if len(leaves) == 0 {
+		return sha256.Sum256(nil)
+	}
+	level := leafHashes(leaves)
+	for len(level) > 1 {
+		level = foldHashes(level)
+	}
+	return level[0]
+}
+
+// Prove returns the audit path of leaf i: sibling hashes from the leaf upwards.
+//
+// Cost: 2n hashes. Errors: ErrIndex.
+func Prove(leaves [][]byte, i uint64) ([][32]byte, error) {
+	n := uint64(len(leaves))
+	if i >= n {
+		return nil, fmt.Errorf("prove leaf %d of %d: %w", i, n, ErrIndex)
+	}
+	path := [][32]byte{}
+	level := leafHashes(leaves)
+	for _, s := range sides(i, n) {
+		switch s {
+		case sideLeft:
+			path = append(path, level[i-1])
+		case sideRight:
+			path = append(path, level[i+1])
+		}
+		level, i = foldHashes(level), i/2
+	}
+	return path, nil
+}
+
+// Verify checks that leaf is number i of the n leaves under root.
+//
+// Cost: at most 65 hashes. Errors: ErrIndex, ErrShape if the path is not
+// exactly as long as i and n demand, ErrRoot.
+func Verify(root [32]byte, leaf []byte, i, n uint64, path [][32]byte) error {
+	if i >= n {
+		return fmt.Errorf("verify leaf %d of %d: %w", i, n, ErrIndex)
+	}
+	h := LeafHash(leaf)
+	for _, s := range sides(i, n) {
+		if s == sideNone {
+			continue
+		}
+		if len(path) == 0 {
+			return fmt.Errorf("path too short for leaf %d of %d: %w", i, n, ErrShape)
+		}
+		if s == sideLeft {
+			h = hashNode(path[0], h)
+		} else {
+			h = hashNode(h, path[0])
+		}
+		path = path[1:]
+	}
+	if len(path) != 0 {
+		return fmt.Errorf("path too long for leaf %d of %d: %w", i, n, ErrShape)
+	}
+	if h != root {
+		return ErrRoot
+	}
+	return nil
+}
+
+// side says where the sibling of a node on a path lies.
+type side uint8
+
+const (
+	sideNone side = iota // last node of an odd level: it moves up unchanged
+	sideLeft
+	sideRight
+)
+
+// sides returns, from the leaf level upwards, the side of each sibling of leaf
+// i in a tree of n leaves. At most 64 levels. Precondition: i < n.
+func sides(i, n uint64) []side {
+	out := make([]side, 0, 64)
+	for n > 1 {
+		switch {
+		case i&1 == 1:
+			out = append(out, sideLeft)
+		case i+1 < n:
+			out = append(out, sideRight)
+		default:
+			out = append(out, sideNone)
+		}
+		i, n = i/2, n/2+n&1
+	}
+	return out
+}
+
+func leafHashes(leaves [][]byte) [][32]byte {
+	out := make([][32]byte, len(leaves))
+	for i, l := range leaves {
+		out[i] = LeafHash(l)
+	}
+	return out
+}
+
+// foldHashes pairs one level into the next, in place. An odd last node moves up
+// unchanged, which gives the tree shape of RFC 6962.
+func foldHashes(level [][32]byte) [][32]byte {
+	n := 0
+	for i := 0; i < len(level); i += 2 {
+		if i+1 < len(level) {
+			level[n] = hashNode(level[i], level[i+1])
+		} else {
+			level[n] = level[i]
+		}
+		n++
+	}
+	return level[:n]
+}
