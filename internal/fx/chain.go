@@ -5,7 +5,8 @@ package fx
 import "math"
 
 // Dot returns the chain acc = fma(a[k], b[k], acc) in ascending k from +0.
-// Shapes: a is [K]; b is at least as long. Spec: FX-03.
+// Shapes: a is [K]; b is at least as long. Cost: about 4 ns per term, because
+// each term waits for the last. Spec: FX-03.
 func Dot(a, b []float32) float32 {
 	b = b[:len(a)]
 	var acc float32
@@ -24,37 +25,64 @@ func Sum(x []float32) float32 {
 	return Canon(acc)
 }
 
+// A wide vector is a []float64 whose elements all hold binary32 values. It
+// saves the widening of every operand in hot loops; Widen and Narrow convert
+// without rounding.
+
+// Widen sets dst[i] = src[i]. dst is at least as long as src.
+func Widen(dst []float64, src []float32) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] = float64(v)
+	}
+}
+
+// Narrow sets dst[i] = src[i] with canonical NaNs; src must be a wide vector at
+// least as long as dst. Spec: FX-01.
+func Narrow(dst []float32, src []float64) {
+	src = src[:len(dst)]
+	for i := range dst {
+		dst[i] = Canon(float32(src[i]))
+	}
+}
+
 // Axpy advances len(acc) independent chains by one term: acc[j] = fma(a, b[j],
-// acc[j]). Calling it for k = 0, 1, 2 … over the rows of a matrix computes the
-// same bits as one Dot per column, in an order that memory likes.
+// acc[j]). Called for k = 0, 1, 2 … over the rows of a matrix it computes the
+// bits of one Dot per column, in the order that memory likes. NaN payloads are
+// not canonical until Narrow.
 //
-// Shapes: acc is [N]; b is at least as long; they must not overlap.
-// Cost: about 1.5 ns per element, no allocation. Spec: FX-03.
-func Axpy(acc []float32, a float32, b []float32) {
+// Shapes: acc is [N]; b is at least as long and does not overlap acc; acc and b
+// are wide vectors and a holds a binary32 value.
+// Cost: about 0.8 ns per element, no allocation. Spec: FX-03.
+func Axpy(acc []float64, a float64, b []float64) {
 	b = b[:len(acc)]
 	if a == 0 {
-		// The product is ±0 or NaN, hence exact, and one addition rounds once.
-		for j, y := range b {
-			acc[j] = Canon(float32(a*y) + acc[j])
+		for j, y := range b { // products are ±0 or NaN, so nothing rounds
+			acc[j] = float64(a*y) + acc[j]
 		}
 		return
 	}
-	x := float64(a)
 	for j, y := range b {
-		s := float64(x*float64(y)) + float64(acc[j])
+		s := float64(a*y) + acc[j]
 		if math.Float64bits(s)&low28 != 0 {
-			acc[j] = float32(s)
+			acc[j] = float64(float32(s))
 		} else {
-			acc[j] = fmaEdge(a, y, acc[j])
+			acc[j] = wideEdge(a, y, acc[j])
 		}
 	}
 }
 
+// wideEdge is the part of Axpy for sums on a binary32 or on a midpoint.
+func wideEdge(a, y, z float64) float64 {
+	return float64(fmaEdge(float32(a), float32(y), float32(z)))
+}
+
 // AddTo advances len(acc) chains of additions by one term: acc[j] += x[j].
-// Shapes: acc is [N]; x is at least as long. Spec: FX-03.
-func AddTo(acc, x []float32) {
+// The binary64 sum rounded again is the binary32 sum, because 53 ≥ 2·24+2.
+// Shapes: wide vectors; acc is [N], x is at least as long. Spec: FX-03.
+func AddTo(acc, x []float64) {
 	x = x[:len(acc)]
 	for j, v := range x {
-		acc[j] = Canon(acc[j] + v)
+		acc[j] = float64(float32(acc[j] + v))
 	}
 }

@@ -109,11 +109,11 @@ func (s Stream) FillSign(out []float32) {
 
 // Perm returns where position x goes in the pseudo-random permutation of
 // [0, n) for the data epoch e: an eight-round Feistel network on the smallest
-// even number of bits that holds n, walked until it lands below n (at most
-// four passes on average, n−1 in all cannot loop because the network is a
-// bijection). It orders data; lots are drawn by package detrand.
+// even number of bits that holds n, applied again while the result is not below
+// n. Being a bijection it always gets there, in at most four passes on average.
+// It orders data; lots are drawn by package detrand.
 //
-// Bounds: x < n, else the result is x mod n permuted; n = 0 returns 0.
+// Bounds: x is taken modulo n; n = 0 returns 0.
 // Spec: FX-06, TNS-04.
 func Perm(seed uint64, e uint32, n, x uint64) uint64 {
 	if n == 0 {
