@@ -2,7 +2,10 @@
 
 package fx
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // NaNBits are the bits of the only NaN that a stored result may hold (FX-01).
 const NaNBits uint32 = 0x7fc00000
@@ -109,3 +112,22 @@ func Rni(x float32) int32 {
 
 // FromInt returns the binary32 nearest to i, ties to even. Spec: FX-01.
 func FromInt(i int32) float32 { return float32(i) }
+
+// AppendBits appends the bits of x, little-endian, as they enter hashes.
+// Spec: FX-01.
+func AppendBits(dst []byte, x []float32) []byte {
+	for _, v := range x {
+		dst = binary.LittleEndian.AppendUint32(dst, Bits(v))
+	}
+	return dst
+}
+
+// AppendBits64 appends the bits of binary64 values, little-endian; data rows
+// with a fraction enter row hashes this way. Values must not be NaN.
+// Spec: LIN-01.
+func AppendBits64(dst []byte, x []float64) []byte {
+	for _, v := range x {
+		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
+	}
+	return dst
+}
