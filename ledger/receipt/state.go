@@ -8,6 +8,7 @@ import (
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/internal/merkle"
+	"github.com/openledger/openledger/ledger/econ"
 )
 
 // MaxPayers bounds the payers that one Pending remembers.
@@ -61,15 +62,23 @@ const (
 	Settled   Status = 2
 )
 
-// Commit is the state object of one EpochCommit. Receipts and Lines are the two
-// tree roots; Bond and Claimed are base units; Operator, Epoch and Offer name the
-// Pending that it covers; Trainer is the account that posted the model; DueMS is
-// its entry in the due-queue while Committed, then 0. Spec: RCP-03, RCP-05.
+// Commit is the state object of one EpochCommit. It holds every term that a
+// payee needs to recompute his income, so that one state proof of it is enough.
+//
+// Operator, Epoch and Offer name the Pending that it covers. Model, Trainer (the
+// account that posted the model), Price and Rates are copied when the commit is
+// accepted. Receipts and Lines are the two tree roots. Bond and Claimed are base
+// units. DueMS is its entry in the due-queue while Committed, then 0.
+// Spec: RCP-03, RCP-05, PAY-05.
 type Commit struct {
 	_        struct{}       `cbor:",toarray"`
 	Operator keys.Address   `json:"operator"`
 	Epoch    uint64         `json:"epoch"`
 	Offer    ID             `json:"offer"`
+	Model    ID             `json:"model"`
+	Trainer  keys.Address   `json:"trainer"`
+	Price    econ.Price     `json:"price"`
+	Rates    econ.Rates     `json:"rates"`
 	Receipts merkle.SumRoot `json:"receipts"`
 	Lines    merkle.SumRoot `json:"lines"`
 	Rule     string         `json:"rule"`
@@ -78,3 +87,7 @@ type Commit struct {
 	Claimed  fixed.Amount   `json:"claimed"`
 	DueMS    uint64         `json:"due_ms"`
 }
+
+// MinBond is the least bond of a commit over sum base units: a sixteenth,
+// rounded up (RCP-04).
+func MinBond(sum fixed.Amount) fixed.Amount { return sum/16 + min(sum%16, 1) }
