@@ -7,15 +7,22 @@ import (
 	"strings"
 )
 
-// Bech32m of BIP-350.
+// Bech32m as in BIP-350, lower case only: one text per address.
 const (
 	bech32Alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 	bech32mConst   = 0x2bc830a3
 	bech32MaxLen   = 90
+	bech32Checksum = 6 // characters
 )
 
-var errBech32 = errors.New("not bech32m")
+var (
+	errBech32Form = errors.New("not of the form prefix, 1, letters and digits in lower case")
+	errBech32Sum  = errors.New("checksum does not match, a character is wrong or missing")
+	errBech32Pad  = errors.New("stray bits at the end")
+)
 
+
+// polymod is the checksum polynomial of BIP-173 over five-bit values.
 func polymod(values []byte) uint32 {
 	gen := [5]uint32{0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3}
 	chk := uint32(1)
@@ -31,6 +38,7 @@ func polymod(values []byte) uint32 {
 	return chk
 }
 
+// expandHRP spreads the prefix for the checksum: high bits, zero, low bits.
 func expandHRP(hrp string) []byte {
 	out := make([]byte, 0, 2*len(hrp)+1)
 	for i := range len(hrp) {
@@ -43,11 +51,12 @@ func expandHRP(hrp string) []byte {
 	return out
 }
 
-// regroup converts between groups of from and to bits; pad as in BIP-173.
-func regroup(data []byte, from, to uint, pad bool) ([]byte, bool) {
+// regroup converts between groups of from and to bits. With pad the rest is
+// filled with zero bits; without, ok says that the rest is less than a group
+// and all zero.
+func regroup(data []byte, from, to uint, pad bool) (out []byte, ok bool) {
 	var acc uint32
 	var n uint
-	var out []byte
 	for _, b := range data {
 		acc = acc<<from | uint32(b)
 		n += from
@@ -68,42 +77,45 @@ func regroup(data []byte, from, to uint, pad bool) ([]byte, bool) {
 
 func encodeBech32m(hrp string, data []byte) string {
 	five, _ := regroup(data, 8, 5, true)
-	sum := polymod(append(append(expandHRP(hrp), five...), 0, 0, 0, 0, 0, 0)) ^ bech32mConst
+	padded := append(append(expandHRP(hrp), five...), make([]byte, bech32Checksum)...)
+	sum := polymod(padded) ^ bech32mConst
 	var sb strings.Builder
 	sb.WriteString(hrp)
 	sb.WriteByte('1')
 	for _, v := range five {
 		sb.WriteByte(bech32Alphabet[v])
 	}
-	for i := range 6 {
-		sb.WriteByte(bech32Alphabet[sum>>(5*(5-i))&31])
+	for i := range bech32Checksum {
+		sb.WriteByte(bech32Alphabet[sum>>(5*(bech32Checksum-1-i))&31])
 	}
 	return sb.String()
 }
 
-func decodeBech32m(s string) (string, []byte, error) {
-	if len(s) > bech32MaxLen || strings.ToLower(s) != s {
-		return "", nil, errBech32
-	}
+func decodeBech32m(s string) (hrp string, data []byte, err error) {
 	cut := strings.LastIndexByte(s, '1')
-	if cut < 1 || len(s)-cut-1 < 6 {
-		return "", nil, errBech32
+	if len(s) > bech32MaxLen || cut < 1 || len(s)-cut-1 < bech32Checksum {
+		return "", nil, errBech32Form
 	}
-	hrp := s[:cut]
+	hrp = s[:cut]
+	for i := range cut {
+		if c := hrp[i]; c < 33 || c > 126 || (c >= 'A' && c <= 'Z') {
+			return "", nil, errBech32Form
+		}
+	}
 	var five []byte
 	for i := cut + 1; i < len(s); i++ {
 		v := strings.IndexByte(bech32Alphabet, s[i])
 		if v < 0 {
-			return "", nil, errBech32
+			return "", nil, errBech32Form
 		}
 		five = append(five, byte(v))
 	}
 	if polymod(append(expandHRP(hrp), five...)) != bech32mConst {
-		return "", nil, errBech32
+		return "", nil, errBech32Sum
 	}
-	data, ok := regroup(five[:len(five)-6], 5, 8, false)
+	data, ok := regroup(five[:len(five)-bech32Checksum], 5, 8, false)
 	if !ok {
-		return "", nil, errBech32
+		return "", nil, errBech32Pad
 	}
 	return hrp, data, nil
 }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keys
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
+)
+
+// redacted stands wherever a program tries to print a secret key.
+const redacted = "[redacted]"
+
+// PrivateKey is an Ed25519 signing key. Every way of printing it gives
+// "[redacted]"; internal/enc refuses to encode it. Its zero value is no key.
+// Safe for concurrent use.
+type PrivateKey struct{ k ed25519.PrivateKey }
+
+// FromSeed derives the key of a 32-byte secret seed. Spec: RFC 8032 section
+// 5.1.5.
+func FromSeed(seed [32]byte) PrivateKey {
+	return PrivateKey{ed25519.NewKeyFromSeed(seed[:])}
+}
+
+// Generate makes a key from 32 bytes of rand, which must be a cryptographic
+// source. Errors: those of rand.
+func Generate(rand io.Reader) (PrivateKey, error) {
+	var seed [32]byte
+	if _, err := io.ReadFull(rand, seed[:]); err != nil {
+		return PrivateKey{}, fmt.Errorf("read key seed: %w", err)
+	}
+	return FromSeed(seed), nil
+}
+
+// IsZero reports whether p is the zero value.
+func (p PrivateKey) IsZero() bool { return p.k == nil }
+
+// Seed returns the secret seed from which FromSeed makes the same key. It
+// exists for node/keystore. It panics if p is the zero value.
+func (p PrivateKey) Seed() [32]byte { return [32]byte(p.k.Seed()) }
+
+// Public returns the public key. It panics if p is the zero value.
+func (p PrivateKey) Public() PublicKey { return PublicKey(p.k[ed25519.SeedSize:]) }
+
+// Sign returns the deterministic signature of msg. msg should come from Dom. It
+// panics if p is the zero value. Spec: RFC 8032 section 5.1.6.
+func (p PrivateKey) Sign(msg []byte) Signature {
+	return Signature(ed25519.Sign(p.k, msg))
+}
+
+// String returns "[redacted]".
+func (p PrivateKey) String() string { return redacted }
+
+// GoString returns "[redacted]".
+func (p PrivateKey) GoString() string { return redacted }
+
+// Format writes "[redacted]" for every verb and flag.
+func (p PrivateKey) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// LogValue returns "[redacted]".
+func (p PrivateKey) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON returns the JSON string "[redacted]".
+func (p PrivateKey) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keys
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
+)
+
+// ErrKey reports bytes or text that are no usable key, signature or auth.
+var ErrKey = errors.New("invalid key")
+
+// PublicKey is an Ed25519 public key. Any 32 bytes can be held; Check says
+// whether they are fit to own something. Text form: 0x and 64 hex digits.
+type PublicKey [32]byte
+
+// Signature is an Ed25519 signature, R ‖ S. Text form: 0x and 128 hex digits.
+type Signature [64]byte
+
+var zip215 = &ed25519.Options{Verify: ed25519.VerifyOptionsZIP_215}
+
+// Verify reports whether sig is pk's signature of msg under ZIP-215: S below
+// the group order, A and R any encodings of curve points, the equation checked
+// times the cofactor. It never panics. Spec: KEY-01.
+func Verify(pk PublicKey, msg []byte, sig Signature) bool {
+	return ed25519.VerifyWithOptions(pk[:], msg, sig[:], zip215)
+}
+
+// Check reports whether k is a canonical encoding of a curve point of large
+// order. Verify accepts more than that, by ZIP-215; but for a key of small
+// order anybody can sign, so no new Auth may hold one. Errors: ErrKey. Cost:
+// one point decompression. Spec: KEY-01, ENC-06.
+func (k PublicKey) Check() error {
+	y := curve.CompressedEdwardsY(k)
+	var p curve.EdwardsPoint
+	if _, err := p.SetCompressedY(&y); err != nil {
+		return fmt.Errorf("%w: %v is not on the curve", ErrKey, k)
+	}
+	if !y.IsCanonicalVartime() {
+		return fmt.Errorf("%w: %v is not the canonical encoding", ErrKey, k)
+	}
+	if p.IsSmallOrder() {
+		return fmt.Errorf("%w: %v has small order", ErrKey, k)
+	}
+	return nil
+}
+
+// Compare orders keys by their bytes, the order of an Auth.
+func (k PublicKey) Compare(o PublicKey) int { return bytes.Compare(k[:], o[:]) }
+
+// String returns 0x and lower-case hex.
+func (k PublicKey) String() string { return hexText(k[:]) }
+
+// MarshalText implements encoding.TextMarshaler with String.
+func (k PublicKey) MarshalText() ([]byte, error) { return []byte(hexText(k[:])), nil }
+
+// UnmarshalText reads what String writes and nothing else. It does not Check.
+// Errors: ErrKey.
+func (k *PublicKey) UnmarshalText(b []byte) error { return parseHex(k[:], b) }
+
+// String returns 0x and lower-case hex.
+func (s Signature) String() string { return hexText(s[:]) }
+
+// MarshalText implements encoding.TextMarshaler with String.
+func (s Signature) MarshalText() ([]byte, error) { return []byte(hexText(s[:])), nil }
+
+// UnmarshalText reads what String writes and nothing else. Errors: ErrKey.
+func (s *Signature) UnmarshalText(b []byte) error { return parseHex(s[:], b) }
+
+func hexText(b []byte) string { return "0x" + hex.EncodeToString(b) }
+
+// parseHex fills dst from its text form and leaves it unchanged on error.
+func parseHex(dst, text []byte) error {
+	raw, err := hex.DecodeString(string(bytes.TrimPrefix(text, []byte("0x"))))
+	if err != nil || len(raw) != len(dst) || hexText(raw) != string(text) {
+		return fmt.Errorf("%w: want 0x and %d lower-case hex digits", ErrKey, 2*len(dst))
+	}
+	copy(dst, raw)
+	return nil
+}
