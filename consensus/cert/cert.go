@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cert
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+
+	"github.com/openledger/openledger/consensus/header"
+	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/enc"
+	"github.com/openledger/openledger/internal/keys"
+)
+
+// Kind numbers everything that validators sign (1 to 4, CONS-10) and the
+// certificates made of it (5 to 7, CONS-11).
+type Kind uint64
+
+// The kinds. 8 is kept for the aggregate finalization.
+const (
+	Proposal      Kind = 1
+	Notarize      Kind = 2
+	Nullify       Kind = 3
+	Finalize      Kind = 4
+	Notarization  Kind = 5
+	Nullification Kind = 6
+	Finalization  Kind = 7
+)
+
+// Errors of Decode and Verify (CONS-13).
+var (
+	ErrMalformed = errors.New("malformed consensus message")
+	ErrNotMember = errors.New("signer is not in the validator set")
+	ErrSignature = errors.New("signature does not hold")
+	ErrEpoch     = errors.New("message of another epoch")
+	ErrQuorum    = errors.New("signers hold less than a quorum")
+)
+
+// String names the kind as the protocol text does.
+func (k Kind) String() string {
+	names := [...]string{"Proposal", "Notarize", "Nullify", "Finalize", "Notarization", "Nullification", "Finalization"}
+	if k < 1 || int(k) > len(names) {
+		return fmt.Sprintf("Kind(%d)", uint64(k))
+	}
+	return names[k-1]
+}
+
+// Vote returns the kind of vote that a certificate of kind k is made of, or 0.
+func (k Kind) Vote() Kind {
+	if k < Notarization || k > Finalization {
+		return 0
+	}
+	return k - 3
+}
+
+// Certificate is a quorum's votes of one kind (CONS-11). Block is 32 bytes, or
+// empty in a Nullification. Signers is a bitmap, least significant bit first,
+// in set order; Sigs are the 64-byte signatures in bit order, joined.
+//
+// A Certificate is never changed after it was made; share it freely.
+type Certificate struct {
+	_       struct{} `cbor:",toarray"`
+	Kind    Kind
+	Epoch   uint64
+	View    uint64
+	Block   []byte
+	Signers []byte
+	Sigs    []byte
+}
+
+// SignBytes returns the bytes that a validator signs (CONS-10). block is nil for
+// Nullify. The share is always empty in this build.
+func SignBytes(chainID [32]byte, kind Kind, epoch, view uint64, block []byte) []byte {
+	return keys.Dom(keys.DomainVote, chainID, uint64(kind), epoch, view, block, []byte{})
+}
+
+// Encode returns the canonical bytes.
+func (c *Certificate) Encode() []byte { return enc.Encode(c) }
+
+// Decode reads a certificate and checks its shape, not its signatures.
+// Errors: ErrMalformed.
+func Decode(b []byte) (*Certificate, error) {
+	var c Certificate
+	if err := enc.Decode(b, &c); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if err := c.shape(); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+func (c *Certificate) shape() error {
+	want := 32
+	if c.Kind == Nullification {
+		want = 0
+	}
+	switch {
+	case c.Kind.Vote() == 0:
+		return fmt.Errorf("%w: kind %d is no certificate", ErrMalformed, uint64(c.Kind))
+	case len(c.Block) != want:
+		return fmt.Errorf("%w: %v with a block of %d bytes", ErrMalformed, c.Kind, len(c.Block))
+	case c.View == 0:
+		return fmt.Errorf("%w: %v of view 0", ErrMalformed, c.Kind)
+	case len(c.Signers) == 0 || len(c.Signers) > valset.MaxValidators/8:
+		return fmt.Errorf("%w: bitmap of %d bytes", ErrMalformed, len(c.Signers))
+	case len(c.Sigs) != 64*c.Count():
+		return fmt.Errorf("%w: %d bytes of signatures for %d signers", ErrMalformed, len(c.Sigs), c.Count())
+	}
+	return nil
+}
+
+// Hash returns the block as an array, zero for a Nullification.
+func (c *Certificate) Hash() (h header.Hash) {
+	copy(h[:], c.Block)
+	return h
+}
+
+// Count returns the number of signers.
+func (c *Certificate) Count() int {
+	n := 0
+	for _, b := range c.Signers {
+		n += bits.OnesCount8(b)
+	}
+	return n
+}
+
+// Has reports whether validator i signed.
+func (c *Certificate) Has(i int) bool {
+	return i >= 0 && i/8 < len(c.Signers) && c.Signers[i/8]>>(i%8)&1 == 1
+}
+
+// Verify checks the bitmap, the quorum and every signature (CONS-11). Cost: one
+// batched Ed25519 check per signer. Errors: ErrMalformed, ErrEpoch, ErrNotMember,
+// ErrQuorum, ErrSignature.
+func (c *Certificate) Verify(set *valset.Set, chainID [32]byte) error {
+	if err := c.shape(); err != nil {
+		return err
+	}
+	if c.Epoch != set.Epoch() {
+		return fmt.Errorf("%w: %d, want %d", ErrEpoch, c.Epoch, set.Epoch())
+	}
+	n := set.Len()
+	if len(c.Signers) != (n+7)/8 {
+		return fmt.Errorf("%w: bitmap of %d bytes for %d validators", ErrMalformed, len(c.Signers), n)
+	}
+	msg := SignBytes(chainID, c.Kind.Vote(), c.Epoch, c.View, c.Block)
+	var batch keys.BatchVerifier
+	power, j := uint64(0), 0
+	for i := range 8 * len(c.Signers) {
+		if !c.Has(i) {
+			continue
+		}
+		if i >= n {
+			return fmt.Errorf("%w: bit %d of %d validators", ErrNotMember, i, n)
+		}
+		power += set.Power(i)
+		batch.Add(set.Key(i), msg, c.sig(j))
+		j++
+	}
+	if power < set.Quorum() {
+		return fmt.Errorf("%w: power %d, want %d", ErrQuorum, power, set.Quorum())
+	}
+	for _, ok := range batch.Verify() {
+		if !ok {
+			return fmt.Errorf("%w: %v of view %d", ErrSignature, c.Kind, c.View)
+		}
+	}
+	return nil
+}
+
+// sig returns signature number j in bit order.
+func (c *Certificate) sig(j int) (s keys.Signature) {
+	copy(s[:], c.Sigs[64*j:])
+	return s
+}
+
+// VerifyFinalization checks that fin is a Finalization by set on this chain. It
+// is all that sync and a light reader need. Errors: as Certificate.Verify.
+func VerifyFinalization(set *valset.Set, chainID [32]byte, fin *Certificate) error {
+	if fin == nil || fin.Kind != Finalization {
+		return fmt.Errorf("%w: not a Finalization", ErrMalformed)
+	}
+	return fin.Verify(set, chainID)
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package consensus
+
+import (
+	"errors"
+
+	"github.com/openledger/openledger/consensus/cert"
+	"github.com/openledger/openledger/consensus/header"
+	"github.com/openledger/openledger/consensus/msg"
+	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/keys"
+)
+
+// Errors that stand in Output.Err. The driver logs them and stops the node.
+var (
+	// ErrStateMismatch: a final header carries other roots than our own
+	// execution of its parent gave (CONS-29). Keep both.
+	ErrStateMismatch = errors.New("own state differs from a finalized header")
+	// ErrFork: a finalized block is not on the chain of our own final blocks.
+	// More than a third of the power misbehaved.
+	ErrFork = errors.New("finalized block conflicts with the final chain")
+	// ErrTwin: a valid vote by our key that we have no record of. Somebody else
+	// signs with it, or the write-ahead log was lost (CONS-46).
+	ErrTwin = errors.New("own key signed elsewhere")
+	// ErrRecord: a restored record cannot be read.
+	ErrRecord = errors.New("damaged consensus record")
+	// ErrOrder: inputs came before Restored, or Restored came twice.
+	ErrOrder = errors.New("input out of order")
+)
+
+// Params are the timer parameters of CONS-53 and the clock bounds of CONS-31,
+// in milliseconds.
+type Params struct {
+	DeltaMS     uint64 // Δ0, 50 to 5,000
+	DeltaCapMS  uint64 // largest Δ, at most 120,000
+	PaceMS      uint64 // least time between starts of blocks, 0 to 5,000
+	HeartbeatMS uint64 // an idle chain makes a block this often, 1,000 to 60,000
+	DriftMS     uint64 // how far a header may be ahead of the wall clock, at most 2,000
+	LagMS       uint64 // how far it may be behind, 5,000 to 120,000
+}
+
+// LocalParams are the defaults of a network on one machine.
+func LocalParams() Params {
+	return Params{DeltaMS: 500, DeltaCapMS: 30_000, PaceMS: 20, HeartbeatMS: 5_000, DriftMS: 500, LagMS: 30_000}
+}
+
+// Root is a final block on whose state the driver stands: the last one in its
+// database, or genesis. StateRoot and ReceiptsRoot are those after the block.
+type Root struct {
+	Header       header.Header
+	Finalization *cert.Certificate // of Header exactly; nil only for genesis (view 0)
+	StateRoot    [32]byte
+	ReceiptsRoot [32]byte
+}
+
+// Config is what one Core decides under: one chain, epoch and validator.
+type Config struct {
+	ChainID [32]byte
+	Set     *valset.Set
+	Seed    [32]byte        // orders the leaders; in the first epoch SHA-256(ChainID)
+	Key     keys.PrivateKey // zero, or not of the set: the core only follows
+	Root    Root
+	Params  Params
+}
+
+// Input is one step of the world. Now is monotonic milliseconds since any
+// origin, never falling; Wall is Unix milliseconds.
+type Input struct {
+	Now   uint64
+	Wall  uint64
+	Event Event
+}
+
+// Event is one of Restored, Message, Timer, Work, Built, Available, Executed
+// and Synced. Any other value is ignored.
+type Event any
+
+// Restored is the first input of every core, exactly once: the records of the
+// write-ahead log in the order of their Append, without the driver's own
+// kinds. It may be empty. Records at or below the root's view are skipped.
+type Restored struct{ Records []Record }
+
+// Message brings a verified message of another validator. Batches are ignored.
+type Message struct{ msg.Verified }
+
+// Timer says that Output.Deadline has come. A stale one does no harm.
+type Timer struct{}
+
+// Work says whether this node wants a block: transactions in the mempool that
+// no undecided block holds, or a ledger duty that is due (CONS-53). Send it
+// when the answer changes; repeating it does no harm.
+type Work struct{ Pending bool }
+
+// Built answers a Build request: the batches of the block, both zero for an
+// empty block. It is ignored if View is no longer ours to propose in.
+type Built struct {
+	View    uint64
+	Parent  header.Hash
+	Digests [][32]byte
+	Txs     uint64 // transactions in all batches
+}
+
+// Available answers a Fetch with Proposal unset: all batches of the block are
+// held. Valid is false if a batch, a transaction or the sum of transactions or
+// bytes breaks a rule; such a block is never voted for.
+type Available struct {
+	Block header.Hash
+	Valid bool
+}
+
+// Executed answers an Execute: the roots after the block.
+type Executed struct {
+	Block        header.Hash
+	StateRoot    [32]byte
+	ReceiptsRoot [32]byte
+}
+
+// Synced says that the driver has committed blocks up to Root outside the core,
+// by sync, and that they are on stable storage. It is ignored at or below the
+// core's own root.
+type Synced struct{ Root Root }

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package valset
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/openledger/openledger/internal/enc"
+	"github.com/openledger/openledger/internal/keys"
+)
+
+// Bounds of a set.
+const (
+	MaxValidators = 256
+	MaxPower      = 1 << 52 // of the whole set
+)
+
+// ErrSet reports a validator set that this protocol refuses.
+var ErrSet = errors.New("invalid validator set")
+
+// Entry is one validator. Power is ⌊bonded nOPEN / 10^9⌋ (CONS-02). BLS and VRF
+// are empty in this build.
+type Entry struct {
+	_       struct{} `cbor:",toarray"`
+	Address keys.Address
+	Key     keys.PublicKey // Ed25519 vote key
+	BLS     []byte
+	VRF     []byte
+	Power   uint64
+}
+
+// Set is the validators of one epoch in set order: power descending, then
+// address. It is immutable.
+type Set struct {
+	epoch   uint64
+	entries []Entry
+	index   map[keys.PublicKey]int
+	total   uint64
+	hash    [32]byte
+}
+
+// New orders and checks the entries (CONS-39). The slice is copied.
+// Errors: ErrSet.
+func New(epoch uint64, entries []Entry) (*Set, error) {
+	if len(entries) == 0 || len(entries) > MaxValidators {
+		return nil, fmt.Errorf("%w: %d validators, want 1 to %d", ErrSet, len(entries), MaxValidators)
+	}
+	s := &Set{epoch: epoch, entries: slices.Clone(entries), index: make(map[keys.PublicKey]int, len(entries))}
+	slices.SortFunc(s.entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(b.Power, a.Power), slices.Compare(a.Address[:], b.Address[:]))
+	})
+	seen := make(map[keys.Address]bool, len(entries))
+	for i, e := range s.entries {
+		if e.Power == 0 || e.Power > MaxPower {
+			return nil, fmt.Errorf("%w: validator %v has power %d", ErrSet, e.Address, e.Power)
+		}
+		if s.total += e.Power; s.total > MaxPower {
+			return nil, fmt.Errorf("%w: power above %d", ErrSet, uint64(MaxPower))
+		}
+		if _, twice := s.index[e.Key]; twice || seen[e.Address] {
+			return nil, fmt.Errorf("%w: validator %v stands in it twice", ErrSet, e.Address)
+		}
+		if len(e.BLS) != 0 || len(e.VRF) != 0 {
+			return nil, fmt.Errorf("%w: validator %v has keys of a later version", ErrSet, e.Address)
+		}
+		s.index[e.Key], seen[e.Address] = i, true
+	}
+	s.hash = keys.Sum(keys.DomainSet, epoch, s.entries)
+	return s, nil
+}
+
+// Epoch returns the epoch that this set decides.
+func (s *Set) Epoch() uint64 { return s.epoch }
+
+// Len returns the number of validators.
+func (s *Set) Len() int { return len(s.entries) }
+
+// Entry returns validator i, 0 ≤ i < Len().
+func (s *Set) Entry(i int) Entry { return s.entries[i] }
+
+// Power returns the power of validator i, 0 ≤ i < Len().
+func (s *Set) Power(i int) uint64 { return s.entries[i].Power }
+
+// Key returns the vote key of validator i, 0 ≤ i < Len().
+func (s *Set) Key(i int) keys.PublicKey { return s.entries[i].Key }
+
+// Index returns the place of a vote key in the set, or -1.
+func (s *Set) Index(k keys.PublicKey) int {
+	if i, ok := s.index[k]; ok {
+		return i
+	}
+	return -1
+}
+
+// Total returns W, the power of all validators.
+func (s *Set) Total() uint64 { return s.total }
+
+// Quorum returns q = ⌊2W/3⌋+1: any two quorums share more than Faulty (CONS-02).
+func (s *Set) Quorum() uint64 { return s.total*2/3 + 1 }
+
+// Faulty returns f = ⌊(W-1)/3⌋, the power that may misbehave (CONS-02).
+func (s *Set) Faulty() uint64 { return (s.total - 1) / 3 }
+
+// Hash returns the name of the set (CONS-39).
+func (s *Set) Hash() [32]byte { return s.hash }
+
+// Encode returns the canonical bytes: [epoch, entries].
+func (s *Set) Encode() []byte { return enc.Encode(wire{Epoch: s.epoch, Entries: s.entries}) }
+
+type wire struct {
+	_       struct{} `cbor:",toarray"`
+	Epoch   uint64
+	Entries []Entry
+}
+
+// Decode reads a set and accepts it only in set order. Errors: ErrSet.
+func Decode(b []byte) (*Set, error) {
+	var w wire
+	if err := enc.Decode(b, &w); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSet, err)
+	}
+	s, err := New(w.Epoch, w.Entries)
+	if err != nil {
+		return nil, err
+	}
+	for i := range w.Entries {
+		if w.Entries[i].Key != s.entries[i].Key {
+			return nil, fmt.Errorf("%w: not in set order", ErrSet)
+		}
+	}
+	return s, nil
+}
