@@ -21,7 +21,6 @@ var (
 	errBech32Pad  = errors.New("stray bits at the end")
 )
 
-
 // polymod is the checksum polynomial of BIP-173 over five-bit values.
 func polymod(values []byte) uint32 {
 	gen := [5]uint32{0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3}
