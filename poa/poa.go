@@ -24,6 +24,7 @@ const W uint64 = 1 << 40
 // Domains of attribution hashes (ENC-05).
 const (
 	DomainLeaf   keys.Domain = "poa-leaf"   // one leaf of a job
+	DomainTotals keys.Domain = "poa-totals" // running totals after some leaves
 	DomainResult keys.Domain = "poa-result" // the reduced result of a job
 )
 

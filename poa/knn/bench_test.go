@@ -35,7 +35,7 @@ func BenchmarkKNN1200x600x64(b *testing.B) {
 			train := randomPoints(r, 1200, 64, 256, 10)
 			valid := randomPoints(r, 600, 64, 256, 10)
 			for b.Loop() {
-				j, err := NewJob(Params{K: 5, Soft: soft, Classes: 10}, train, valid, 600)
+				j, err := NewJob(Params{K: 5, Soft: soft, Classes: 10}, train, valid, nil, 600)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -17,13 +17,16 @@ type Job struct {
 	x     *Index
 	c     *Coefs
 	valid []Point
+	judge []bool // nil: all
 	per   int
 }
 
 // NewJob prepares the attribution of atoms, judged by valid, in leaves of per
 // validation rows (the last one may be shorter). valid is kept, not copied.
+// Rows with judge[i] false were dropped (ATM-05) and add nothing, but keep
+// their place, so that leaves follow from the file alone; nil means all judge.
 // Spec: KNN-04, ARC-05. Errors: poa.ErrEmpty, poa.ErrRange, poa.ErrShape.
-func NewJob(p Params, atoms, valid []Point, per uint64) (*Job, error) {
+func NewJob(p Params, atoms, valid []Point, judge []bool, per uint64) (*Job, error) {
 	x, err := NewIndex(atoms)
 	if err != nil {
 		return nil, fmt.Errorf("training rows: %w", err)
@@ -35,6 +38,9 @@ func NewJob(p Params, atoms, valid []Point, per uint64) (*Job, error) {
 		return nil, fmt.Errorf("%w: validation rows have %d features, training rows %d",
 			poa.ErrShape, len(valid[0].Features), x.dim)
 	}
+	if judge != nil && len(judge) != len(valid) {
+		return nil, fmt.Errorf("%w: %d marks for %d validation rows", poa.ErrShape, len(judge), len(valid))
+	}
 	if per == 0 || per > poa.MaxRows {
 		return nil, fmt.Errorf("%w: %d rows per leaf", poa.ErrRange, per)
 	}
@@ -42,7 +48,7 @@ func NewJob(p Params, atoms, valid []Point, per uint64) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Job{x: x, c: c, valid: valid, per: int(per)}, nil
+	return &Job{x: x, c: c, valid: valid, judge: judge, per: int(per)}, nil
 }
 
 // Leaves returns the number of leaves, ≥ 1.
@@ -51,7 +57,7 @@ func (j *Job) Leaves() uint64 { return uint64((len(j.valid) + j.per - 1) / j.per
 // Atoms returns the number of players.
 func (j *Job) Atoms() int { return j.x.Len() }
 
-// Rows returns the number of validation rows.
+// Rows returns the number of validation rows, dropped ones included.
 func (j *Job) Rows() int { return len(j.valid) }
 
 // Leaf is the contribution of consecutive validation rows: a signed sum per
@@ -74,7 +80,10 @@ func (j *Job) Leaf(i uint64) (Leaf, error) {
 	last := min(first+j.per, len(j.valid))
 	sums := make([]int64, j.x.Len())
 	o := j.x.Orderer()
-	for _, v := range j.valid[first:last] {
+	for r, v := range j.valid[first:last] {
+		if j.judge != nil && !j.judge[first+r] {
+			continue
+		}
 		j.c.Add(o.Order(v.Features), j.x.labels, v.Label, sums)
 	}
 	return Leaf{Index: i, First: uint64(first), Rows: uint64(last - first), Sums: pack64(sums)}, nil
@@ -92,6 +101,12 @@ func pack64(sums []int64) []byte {
 // It is the segment digest that the task commits to.
 func (l Leaf) Digest() [32]byte {
 	return keys.Sum(poa.DomainLeaf, l.Index, l.First, l.Rows, l.Sums)
+}
+
+// TotalsRoot names the running totals of a job, the state between its segments:
+// SHA-256(dom("poa-totals", int64 big-endian per atom)). A job starts at zeros.
+func TotalsRoot(totals []int64) [32]byte {
+	return keys.Sum(poa.DomainTotals, pack64(totals))
 }
 
 // Encode returns the canonical bytes.
