@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	badger "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+// badgerEngine is the engine on disk: Badger in managed mode, where this package
+// says at which time a key is written and read (STA-06).
+type badgerEngine struct {
+	db  *badger.DB
+	dir string
+}
+
+// profile sizes one database, in MiB.
+type profile struct {
+	memTable, memTables, blockCache int
+}
+
+func ledgerProfile(o Options) profile {
+	cache := o.CacheMiB
+	if cache <= 0 {
+		cache = 96
+	}
+	if cache < 64 {
+		return profile{memTable: 16, memTables: 2, blockCache: max(cache, 4)}
+	}
+	return profile{memTable: 64, memTables: 3, blockCache: cache}
+}
+
+func indexProfile(o Options) profile {
+	p := profile{memTable: 16, memTables: 2, blockCache: 16}
+	if o.CacheMiB > 0 {
+		p.blockCache = min(16, max(o.CacheMiB/4, 4))
+	}
+	return p
+}
+
+func (p profile) options(dir string, logger *slog.Logger) badger.Options {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return badger.DefaultOptions(dir).
+		WithSyncWrites(false). // durability comes from sync and, before it, the WAL
+		WithDetectConflicts(false).
+		WithNumVersionsToKeep(1). // all versions above the discard time are kept anyway
+		WithMemTableSize(int64(p.memTable) << 20).
+		WithNumMemtables(p.memTables).
+		WithNumLevelZeroTables(5).
+		WithNumLevelZeroTablesStall(15).
+		WithNumCompactors(2).
+		WithValueThreshold(1 << 20). // state never lies in the value log
+		WithValueLogFileSize(64 << 20).
+		WithBlockCacheSize(int64(p.blockCache) << 20).
+		WithIndexCacheSize(0). // used with encryption only
+		WithCompression(options.Snappy).
+		WithVerifyValueChecksum(true).
+		WithChecksumVerificationMode(options.OnBlockRead). // checkTables has read all blocks
+		WithMetricsEnabled(false).
+		WithLogger(badgerLog{logger})
+}
+
+// openBadger opens or creates the database in dir. Errors: ErrCorrupt, ErrLocked.
+func openBadger(dir string, p profile, logger *slog.Logger) (e *badgerEngine, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	opt := p.options(dir, logger)
+	if err := checkTables(opt); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	// Badger answers some kinds of damage with a panic. This is the one place
+	// where we turn a panic into an error: the bytes are not ours to trust.
+	defer func() {
+		if r := recover(); r != nil {
+			e, err = nil, fmt.Errorf("%s: %v: %w", dir, r, ErrCorrupt)
+		}
+	}()
+	db, err := badger.OpenManaged(opt)
+	if err != nil {
+		if strings.Contains(err.Error(), "Cannot acquire directory lock") {
+			return nil, fmt.Errorf("%s: %w", dir, ErrLocked)
+		}
+		var sys *fs.PathError
+		if errors.As(err, &sys) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s: %w: %w", dir, err, ErrCorrupt)
+	}
+	return &badgerEngine{db: db, dir: dir}, nil
+}
+
+func (b *badgerEngine) get(key []byte, ts uint64) ([]byte, error) {
+	txn := b.db.NewTransactionAt(ts, false)
+	defer txn.Discard()
+	item, err := txn.Get(key)
+	if err != nil {
+		return nil, readError(key, err)
+	}
+	v, err := item.ValueCopy(nil)
+	if err != nil {
+		return nil, readError(key, err)
+	}
+	return notNil(v), nil
+}
+
+func (b *badgerEngine) scan(prefix, after []byte, ts uint64, visit func(key, value []byte) bool) error {
+	txn := b.db.NewTransactionAt(ts, false)
+	defer txn.Discard()
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: 16})
+	defer it.Close()
+	from := prefix
+	if after != nil && bytes.Compare(after, prefix) >= 0 {
+		from = append(bytes.Clone(after), 0)
+	}
+	for it.Seek(from); it.ValidForPrefix(prefix); it.Next() {
+		item, more := it.Item(), false
+		err := item.Value(func(v []byte) error {
+			more = visit(item.Key(), v)
+			return nil
+		})
+		if err != nil {
+			return readError(item.Key(), err)
+		}
+		if !more {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (b *badgerEngine) newer(ts uint64) ([][]byte, error) {
+	txn := b.db.NewTransactionAt(latest, false)
+	defer txn.Discard()
+	it := txn.NewIterator(badger.IteratorOptions{AllVersions: true, SinceTs: ts})
+	defer it.Close()
+	var out [][]byte
+	for it.Rewind(); it.Valid(); it.Next() {
+		if k := it.Item().Key(); len(out) == 0 || !bytes.Equal(out[len(out)-1], k) {
+			out = append(out, it.Item().KeyCopy(nil))
+		}
+	}
+	return out, nil
+}
+
+func (b *badgerEngine) write(ts uint64, entries []entry) error {
+	wb := b.db.NewWriteBatchAt(ts)
+	defer wb.Cancel()
+	for _, e := range entries {
+		var err error
+		if e.value == nil {
+			err = wb.DeleteAt(e.key, ts)
+		} else {
+			err = wb.SetEntryAt(badger.NewEntry(e.key, e.value), ts)
+		}
+		if err != nil {
+			return writeError(err)
+		}
+	}
+	return writeError(wb.Flush())
+}
+
+func (b *badgerEngine) discard(ts uint64) error {
+	b.db.SetDiscardTs(ts)
+	return nil
+}
+
+// sync makes all logs durable. Badger's own Sync covers the memtable in use, but
+// not one that was filled and is not yet a table, so those come first.
+func (b *badgerEngine) sync() error {
+	logs, err := filepath.Glob(filepath.Join(b.dir, "*.mem"))
+	if err != nil {
+		return err
+	}
+	for _, l := range logs {
+		if err := syncFile(l); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return writeError(b.db.Sync())
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func (b *badgerEngine) close() error {
+	if b.db.IsClosed() {
+		return ErrClosed
+	}
+	return b.db.Close()
+}
+
+// readError maps what a read can end with: all but absence means damage.
+func readError(key []byte, err error) error {
+	switch {
+	case errors.Is(err, badger.ErrKeyNotFound):
+		return ErrNotFound
+	case errors.Is(err, badger.ErrDBClosed):
+		return ErrClosed
+	}
+	return fmt.Errorf("read key %x: %w: %w", key, err, ErrCorrupt)
+}
+
+func writeError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, badger.ErrDBClosed), errors.Is(err, badger.ErrBlockedWrites):
+		return ErrClosed
+	case errors.Is(err, badger.ErrTxnTooBig):
+		return fmt.Errorf("%w: %w", err, ErrSize)
+	}
+	return fmt.Errorf("write: %w", err)
+}
+
+// badgerLog sends what Badger has to say to slog; its chatter is dropped.
+type badgerLog struct{ l *slog.Logger }
+
+func (b badgerLog) Errorf(f string, a ...any)   { b.l.Error(line(f, a)) }
+func (b badgerLog) Warningf(f string, a ...any) { b.l.Warn(line(f, a)) }
+func (b badgerLog) Infof(string, ...any)        {}
+func (b badgerLog) Debugf(string, ...any)       {}
+
+func line(f string, a []any) string { return "badger: " + strings.TrimSpace(fmt.Sprintf(f, a...)) }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Body returns the body of a committed block; the caller owns it.
+//
+// Errors: ErrNotFound.
+func (s *Store) Body(height uint64) ([]byte, error) {
+	return s.committed(heightKey(prefixBody, height))
+}
+
+// HeaderCert returns the header and certificate of a committed block.
+//
+// Errors: ErrNotFound.
+func (s *Store) HeaderCert(height uint64) ([]byte, error) {
+	return s.committed(heightKey(prefixHeader, height))
+}
+
+// Receipts returns the receipts of a committed block in order; none is an empty
+// list. Errors: ErrNotFound above the head.
+func (s *Store) Receipts(height uint64) ([][]byte, error) {
+	h, ok := s.Head()
+	if !ok || height > h.Height {
+		return nil, fmt.Errorf("receipts of height %d: %w", height, ErrNotFound)
+	}
+	kvs, err := scan(s.ledger, "", heightKey(prefixReceipt, height), nil, timeOf(h.Height), 0)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, len(kvs))
+	for i, kv := range kvs {
+		if n := len(kv.Key); binary.BigEndian.Uint32(kv.Key[n-4:]) != uint32(i) {
+			return nil, fmt.Errorf("receipt %d of height %d is missing: %w", i, height, ErrCorrupt)
+		}
+		out[i] = kv.Value
+	}
+	return out, nil
+}
+
+// Receipt returns one receipt of a committed block. Errors: ErrNotFound.
+func (s *Store) Receipt(height uint64, index uint32) ([]byte, error) {
+	return s.committed(receiptKey(height, index))
+}
+
+// TxLocation returns where a transaction was included. Errors: ErrNotFound.
+func (s *Store) TxLocation(id [32]byte) (height uint64, index uint32, err error) {
+	b, err := s.committed(prefixed(prefixTx, id[:]))
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(b) != 12 {
+		return 0, 0, fmt.Errorf("location of transaction %x: %w", id, ErrCorrupt)
+	}
+	return binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[8:]), nil
+}
+
+// committed reads a key as of the head.
+func (s *Store) committed(key []byte) ([]byte, error) {
+	h, ok := s.Head()
+	if !ok {
+		return nil, fmt.Errorf("before genesis: %w", ErrNotFound)
+	}
+	return s.ledger.get(key, timeOf(h.Height))
+}

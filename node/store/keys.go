@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// The key table of NODE-04. Integers are big endian, so that keys sort by height.
+const (
+	prefixBody    = "b/" // height u64 → body
+	prefixHeader  = "c/" // height u64 → header and certificate
+	prefixReceipt = "r/" // height u64 ‖ index u32 → receipt
+	prefixTx      = "t/" // transaction id → height u64 ‖ index u32
+	prefixState   = "s/" // state key → flat value
+	prefixNode    = "n/" // tree node key → tree node
+	prefixStale   = "x/" // height u64 ‖ tree node key → nothing
+	keyHead       = "m/head"
+	keyFloor      = "m/floor"
+	keyFormat     = "m/version"
+)
+
+func heightKey(prefix string, h uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte(prefix), h)
+}
+
+func receiptKey(h uint64, index uint32) []byte {
+	return binary.BigEndian.AppendUint32(heightKey(prefixReceipt, h), index)
+}
+
+func staleKey(h uint64, node []byte) []byte {
+	return append(heightKey(prefixStale, h), node...)
+}
+
+func prefixed(prefix string, key []byte) []byte {
+	return slices.Concat([]byte(prefix), key)
+}
+
+// timeOf is the engine time of a height. Time 1 is before genesis.
+func timeOf(height uint64) uint64 { return height + 2 }
+
+// beforeGenesis is the time of what is written when a store is created.
+const beforeGenesis = 1

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/openledger/openledger/internal/enc"
+	"github.com/openledger/openledger/internal/merkle"
+)
+
+// Options of Open.
+type Options struct {
+	// CacheMiB is the memory for cached blocks of the ledger in MiB; 0 means 96.
+	// Below 64 the write buffers are small too, which suits many nodes on one
+	// machine.
+	CacheMiB int
+	// Logger gets warnings of the database; nil means none.
+	Logger *slog.Logger
+}
+
+// Head says up to where the ledger is committed.
+type Head struct {
+	_          struct{} `cbor:",toarray"`
+	Height     uint64
+	HeaderHash [32]byte
+	// Root is the state tree after the block of this height.
+	Root merkle.StateRoot
+}
+
+// Store is the ledger of a node. All methods are safe for concurrent use;
+// writers wait for each other, readers wait for nobody.
+type Store struct {
+	ledger engine
+	local  *Local
+
+	writer sync.Mutex           // held by Commit and Prune
+	head   atomic.Pointer[Head] // nil before genesis
+	floor  atomic.Uint64        // least height whose state can be read
+}
+
+const format = 1
+
+// Open opens or creates the ledger in dir/ledger and the local records in
+// dir/index. It undoes what a crash left above the head and checks a sample of
+// the state against its root (see [Store.Check]).
+//
+// Errors: ErrCorrupt, ErrLocked, ErrFormat, errors of the file system.
+func Open(dir string, o Options) (*Store, error) {
+	ledger, err := openBadger(filepath.Join(dir, "ledger"), ledgerProfile(o), o.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	index, err := openBadger(filepath.Join(dir, "index"), indexProfile(o), o.Logger)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open index: %w", err), ledger.close())
+	}
+	s, err := start(ledger, index)
+	if err != nil {
+		return nil, errors.Join(err, ledger.close(), index.close())
+	}
+	return s, nil
+}
+
+// OpenMemory returns a store that forgets everything when it is closed. It
+// behaves like one on disk.
+func OpenMemory() *Store {
+	s, err := start(newMemory(), newMemory())
+	if err != nil {
+		panic(err) // an empty memory engine has no way to fail
+	}
+	return s
+}
+
+// start brings the engines into a consistent state.
+func start(ledger, index engine) (*Store, error) {
+	s := &Store{ledger: ledger}
+	if err := s.checkFormat(); err != nil {
+		return nil, err
+	}
+	if err := s.loadMarkers(); err != nil {
+		return nil, err
+	}
+	if err := s.undoUnfinished(); err != nil {
+		return nil, fmt.Errorf("undo the unfinished block: %w", err)
+	}
+	if err := s.Check(false); err != nil {
+		return nil, err
+	}
+	local, err := startLocal(index)
+	if err != nil {
+		return nil, err
+	}
+	s.local = local
+	return s, nil
+}
+
+func (s *Store) checkFormat() error {
+	want := enc.Encode(uint64(format))
+	got, err := s.ledger.get([]byte(keyFormat), latest)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return s.ledger.write(beforeGenesis, []entry{{[]byte(keyFormat), want}})
+	case err != nil:
+		return err
+	case !bytes.Equal(got, want):
+		return fmt.Errorf("ledger of format %x, this program writes %x: %w", got, want, ErrFormat)
+	}
+	return nil
+}
+
+// loadMarkers reads head and floor.
+func (s *Store) loadMarkers() error {
+	head, err := readHead(s.ledger, latest)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	b, err := s.ledger.get([]byte(keyFloor), latest)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	var floor uint64
+	if err == nil {
+		if err := enc.Decode(b, &floor); err != nil || floor > head.Height {
+			return fmt.Errorf("floor marker %x: %w", b, ErrCorrupt)
+		}
+	}
+	s.head.Store(&head)
+	s.floor.Store(floor)
+	return s.ledger.discard(timeOf(floor))
+}
+
+func readHead(e engine, ts uint64) (Head, error) {
+	var h Head
+	b, err := e.get([]byte(keyHead), ts)
+	if err != nil {
+		return Head{}, err
+	}
+	if err := enc.Decode(b, &h); err != nil {
+		return Head{}, fmt.Errorf("head marker %x: %w: %w", b, err, ErrCorrupt)
+	}
+	return h, nil
+}
+
+// undoUnfinished gives every key that a crash left above the head the value it
+// has at the head. Repeating it after another crash is harmless.
+func (s *Store) undoUnfinished() error {
+	at := uint64(beforeGenesis)
+	if h := s.head.Load(); h != nil {
+		at = timeOf(h.Height)
+	}
+	keys, err := s.ledger.newer(at)
+	if err != nil || len(keys) == 0 {
+		return err
+	}
+	undo := make([]entry, 0, len(keys))
+	for _, k := range keys {
+		v, err := s.ledger.get(k, at)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		undo = append(undo, entry{k, v})
+	}
+	return s.ledger.write(at+1, undo)
+}
+
+// Head returns the newest committed block. Before genesis ok is false.
+func (s *Store) Head() (h Head, ok bool) {
+	if p := s.head.Load(); p != nil {
+		return *p, true
+	}
+	return Head{}, false
+}
+
+// Local returns the area for the node's own records.
+func (s *Store) Local() *Local { return s.local }
+
+// Sync returns when everything committed so far survives a power loss. Commit
+// itself survives the death of the process only.
+func (s *Store) Sync() error { return s.ledger.sync() }
+
+// Close closes the ledger and the local records. Nothing may be in progress.
+func (s *Store) Close() error {
+	return errors.Join(s.ledger.close(), s.local.close())
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/openledger/openledger/internal/merkle"
+)
+
+// View is the state as it was after one block. It holds no resources, may be
+// used by many goroutines and stays valid until its height is pruned. It is a
+// ledger/state.View and a merkle.NodeReader.
+type View struct {
+	s    *Store
+	head Head
+}
+
+// View returns the state after the block of that height.
+//
+// Errors: ErrNotFound above the head, ErrPruned below the retained heights.
+func (s *Store) View(height uint64) (*View, error) {
+	h, ok := s.Head()
+	switch {
+	case !ok || height > h.Height:
+		return nil, fmt.Errorf("view of height %d: %w", height, ErrNotFound)
+	case height < s.floor.Load():
+		return nil, fmt.Errorf("view of height %d, oldest is %d: %w", height, s.floor.Load(), ErrPruned)
+	case height < h.Height:
+		var err error
+		if h, err = readHead(s.ledger, timeOf(height)); err != nil {
+			return nil, fmt.Errorf("view of height %d: %w", height, err)
+		}
+		if h.Height != height {
+			return nil, fmt.Errorf("view of height %d finds head %d: %w", height, h.Height, ErrCorrupt)
+		}
+	}
+	return &View{s: s, head: h}, nil
+}
+
+// Head returns height, header hash and state root of the view.
+func (v *View) Head() Head { return v.head }
+
+// Get returns the value of a state key; the caller owns it.
+//
+// Errors: ErrNotFound if the key is absent, ErrPruned.
+func (v *View) Get(key []byte) ([]byte, error) {
+	if err := v.alive(); err != nil {
+		return nil, err
+	}
+	return v.s.ledger.get(prefixed(prefixState, key), timeOf(v.head.Height))
+}
+
+// Scan returns up to limit keys that start with prefix, ascending, with their
+// values, beginning behind the key after (nil: at the start). A limit of 0 or
+// less means all. The caller owns what is returned. Errors: ErrPruned.
+func (v *View) Scan(prefix, after []byte, limit int) ([]merkle.KV, error) {
+	if err := v.alive(); err != nil {
+		return nil, err
+	}
+	return scan(v.s.ledger, prefixState, prefix, after, timeOf(v.head.Height), limit)
+}
+
+// scan lists keys below namespace, which is cut from the results.
+func scan(e engine, namespace string, prefix, after []byte, ts uint64, limit int) ([]merkle.KV, error) {
+	if after != nil {
+		after = prefixed(namespace, after)
+	}
+	var out []merkle.KV
+	err := e.scan(prefixed(namespace, prefix), after, ts, func(k, val []byte) bool {
+		out = append(out, merkle.KV{Key: bytes.Clone(k[len(namespace):]), Value: notNil(bytes.Clone(val))})
+		return limit <= 0 || len(out) < limit
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Node returns a stored node of the state tree (merkle.NodeReader).
+//
+// Errors: ErrCorrupt if it is missing, ErrPruned.
+func (v *View) Node(key []byte) ([]byte, error) {
+	if err := v.alive(); err != nil {
+		return nil, err
+	}
+	b, err := v.s.ledger.get(prefixed(prefixNode, key), timeOf(v.head.Height))
+	if errors.Is(err, ErrNotFound) {
+		return nil, fmt.Errorf("tree node %x is missing: %w", key, ErrCorrupt)
+	}
+	return b, err
+}
+
+// Prove proves the value of key, or its absence, against the state root of the
+// view (STA-04). Errors: ErrCorrupt, ErrPruned, merkle.ErrSize.
+func (v *View) Prove(key []byte) (merkle.StateProof, error) {
+	value, err := v.Get(key)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return merkle.StateProof{}, err
+	}
+	p, err := merkle.ProveState(v, v.head.Root, key, value)
+	if errors.Is(err, merkle.ErrNode) || errors.Is(err, merkle.ErrValue) {
+		return merkle.StateProof{}, fmt.Errorf("%w: %w", err, ErrCorrupt)
+	}
+	return p, err
+}
+
+// alive is checked on each read, because pruning takes data away under a view.
+func (v *View) alive() error {
+	if f := v.s.floor.Load(); v.head.Height < f {
+		return fmt.Errorf("view of height %d, oldest is %d: %w", v.head.Height, f, ErrPruned)
+	}
+	return nil
+}
