@@ -22,9 +22,10 @@ const (
 // peer that sent them is at fault (family enc of the error codes).
 var (
 	// ErrMalformed reports bytes that are no value of the expected type:
-	// truncated, trailing bytes, a forbidden kind, wrong type or wrong shape.
+	// truncated, trailing bytes, a forbidden kind, wrong type, wrong shape.
 	ErrMalformed = errors.New("malformed encoding")
-	// ErrNonCanonical reports a readable value in another than its one encoding.
+	// ErrNonCanonical reports a length or integer that is not written in the
+	// one shortest, definite form.
 	ErrNonCanonical = errors.New("not the canonical encoding")
 	// ErrSize reports a value above MaxBytes, MaxDepth or MaxArray.
 	ErrSize = errors.New("encoding too large")
@@ -106,7 +107,8 @@ func Decode(b []byte, v any) error {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if !bytes.Equal(again, b) {
-		return fmt.Errorf("%w of %T", ErrNonCanonical, v)
+		// The form is canonical by scan, so the bytes are not of v's type.
+		return fmt.Errorf("%w: not what %T encodes to", ErrMalformed, v)
 	}
 	return nil
 }
