@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"encoding/binary"
+
+	"github.com/openledger/openledger/internal/content"
+	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/ledger/tx"
+)
+
+// ID is an object id or another bare 32-byte value.
+type ID = tx.ID
+
+// State modules (STA-01): the first byte of every key.
+const (
+	modAccount     = 0x01
+	modValidator   = 0x02
+	modDataset     = 0x03
+	modDatanet     = 0x04
+	modModel       = 0x05
+	modTask        = 0x06
+	modCompute     = 0x07
+	modChannel     = 0x08
+	modEpoch       = 0x09
+	modPool        = 0x0a
+	modLicence     = 0x0e
+	modParams      = 0x11
+	modClock       = 0x12
+	modAttribution = 0x13
+	modDue         = 0x14
+)
+
+// key joins module, sub and key bytes.
+func key(module, sub byte, parts ...[]byte) []byte {
+	k := make([]byte, 2, 2+2*len(ID{}))
+	k[0], k[1] = module, sub
+	for _, p := range parts {
+		k = append(k, p...)
+	}
+	return k
+}
+
+func u64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
+
+// AccountKey is the key of an Account.
+func AccountKey(a keys.Address) []byte { return key(modAccount, 0, a[:]) }
+
+// FaucetKey is the key of the last ledger epoch in which the faucet paid a.
+func FaucetKey(a keys.Address) []byte { return key(modAccount, 2, a[:]) }
+
+// ValidatorsKey is the key of the validator list.
+func ValidatorsKey() []byte { return key(modValidator, 0) }
+
+// DatasetKey is the key of a Dataset.
+func DatasetKey(id ID) []byte { return key(modDataset, 0, id[:]) }
+
+// DatasetContentKey maps a content id to its dataset.
+func DatasetContentKey(c content.ID) []byte { return key(modDataset, 1, c[:]) }
+
+// DatasetRowsKey maps a row root to its dataset.
+func DatasetRowsKey(root ID) []byte { return key(modDataset, 2, root[:]) }
+
+// DatanetKey is the key of a Datanet.
+func DatanetKey(id ID) []byte { return key(modDatanet, 0, id[:]) }
+
+// DatanetNameKey maps a name to its Datanet.
+func DatanetNameKey(name string) []byte { return key(modDatanet, 1, []byte(name)) }
+
+// ModelKey is the key of a Model.
+func ModelKey(id ID) []byte { return key(modModel, 0, id[:]) }
+
+// ModelOfTaskKey maps a training task to the model made from it.
+func ModelOfTaskKey(task ID) []byte { return key(modModel, 1, task[:]) }
+
+// TaskKey is the key of a task.Task.
+func TaskKey(id ID) []byte { return key(modTask, 0, id[:]) }
+
+// OperatorKey is the key of an Operator.
+func OperatorKey(a keys.Address) []byte { return key(modCompute, 0, a[:]) }
+
+// OfferKey is the key of an Offer.
+func OfferKey(id ID) []byte { return key(modCompute, 1, id[:]) }
+
+// OperatorCountKey is the key of the number of operators.
+func OperatorCountKey() []byte { return key(modCompute, 2) }
+
+// ChannelKey is the key of a channel.Channel.
+func ChannelKey(id ID) []byte { return key(modChannel, 0, id[:]) }
+
+// LaneKey is the key of the channel.Lane of one offer in one channel.
+func LaneKey(channel, offer ID) []byte { return key(modChannel, 1, channel[:], offer[:]) }
+
+// CommitKey is the key of a receipt.Commit.
+func CommitKey(id ID) []byte { return key(modEpoch, 0, id[:]) }
+
+// CommitOfKey maps operator, ledger epoch and offer to their commit.
+func CommitOfKey(operator keys.Address, epoch uint64, offer ID) []byte {
+	return key(modEpoch, 1, operator[:], u64(epoch), offer[:])
+}
+
+// PendingKey is the key of the receipt.Pending of an operator, ledger epoch and
+// offer.
+func PendingKey(operator keys.Address, epoch uint64, offer ID) []byte {
+	return key(modEpoch, 2, operator[:], u64(epoch), offer[:])
+}
+
+// SummaryKey is the key of the money summary of a ledger epoch (PAY-06).
+func SummaryKey(epoch uint64) []byte { return key(modPool, 0, u64(epoch)) }
+
+// ClaimedKey is the key of a 256-bit word of claim bits of a commit: bit
+// index mod 256 of word ⌊index/256⌋.
+func ClaimedKey(commit ID, word uint64) []byte { return key(modPool, 1, commit[:], u64(word)) }
+
+// TermsKey is the key of licence Terms.
+func TermsKey(id ID) []byte { return key(modLicence, 0, id[:]) }
+
+// ParamsKey is the key of Params.
+func ParamsKey() []byte { return key(modParams, 0) }
+
+// ClockKey is the key of Clock.
+func ClockKey() []byte { return key(modClock, 0) }
+
+// AttributionKey is the key of the Attribution of a model.
+func AttributionKey(model ID) []byte { return key(modAttribution, 0, model[:]) }
+
+// Due-queue clocks (EXE-03). Only chain time is in use until seeds are drawn.
+const (
+	DueHeight = 0
+	DueCTime  = 1
+)
+
+// Kinds of due-queue entries.
+const (
+	DueTask    byte = 1 // task.Task: its window ends
+	DueChannel byte = 2 // channel.Channel: it closes
+	DuePending byte = 3 // receipt.Pending: it is refunded
+	DueCommit  byte = 4 // receipt.Commit: it settles
+)
+
+// DueKey is the key of a due-queue entry on chain time: 14 ‖ 1 ‖ due ms ‖ kind ‖
+// id. Its value is the empty list.
+func DueKey(dueMS uint64, kind byte, id []byte) []byte {
+	return key(modDue, DueCTime, u64(dueMS), []byte{kind}, id)
+}
+
+// DuePrefix is the prefix of every entry on chain time.
+func DuePrefix() []byte { return key(modDue, DueCTime) }
+
+// ParseDue splits a due-queue key. ok is false for a key that is none.
+func ParseDue(k []byte) (dueMS uint64, kind byte, id []byte, ok bool) {
+	const head = 2 + 8 + 1
+	if len(k) <= head || k[0] != modDue || k[1] != DueCTime {
+		return 0, 0, nil, false
+	}
+	return binary.BigEndian.Uint64(k[2:]), k[10], k[head:], true
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"github.com/openledger/openledger/internal/content"
+	"github.com/openledger/openledger/internal/fixed"
+	"github.com/openledger/openledger/internal/keys"
+)
+
+// Account is the balance and sequence of an address. Auth is null until the first
+// transaction reveals it. Delegates and Vest are always empty so far.
+// Spec: ACC-01.
+type Account struct {
+	_         struct{}     `cbor:",toarray"`
+	Auth      *keys.Auth   `json:"auth,omitempty"`
+	Nonce     uint64       `json:"nonce"`
+	Free      fixed.Amount `json:"free"`
+	Delegates []uint64     `json:"-"`
+	Vest      *uint64      `json:"-"`
+}
+
+// Validator is one member of the fixed set, in the order of valset.New, which is
+// the order of header.Leader. Power is unitless.
+type Validator struct {
+	_       struct{}       `cbor:",toarray"`
+	Address keys.Address   `json:"address"`
+	VoteKey keys.PublicKey `json:"vote_key"`
+	Power   uint64         `json:"power"`
+}
+
+// Clock is where the chain stands after a block. TimeMS is the header's time,
+// CTimeMS the chain clock of ACC-03; BaseFee is base units per unit of weight for
+// the next block, Weight what the last block used.
+type Clock struct {
+	_       struct{}     `cbor:",toarray"`
+	Height  uint64       `json:"height"`
+	TimeMS  uint64       `json:"time_ms"`
+	CTimeMS uint64       `json:"ctime_ms"`
+	BaseFee fixed.Amount `json:"base_fee"`
+	Weight  uint64       `json:"weight"`
+}
+
+// Flags of Terms: what the licence permits.
+const (
+	TermsTrain uint64 = 1 << iota
+	TermsFineTune
+	TermsInfer
+	TermsRetrieve
+	TermsCommercial
+	TermsDerive
+	TermsRedistribute
+	TermsEval
+)
+
+// Terms are licence terms; their id is H(cbor). RevBPS and RevCeiling are an
+// upstream share and its limit in base units. TextHash is SHA-256 of the licence
+// text. Spec: LIC-01.
+type Terms struct {
+	_           struct{}     `cbor:",toarray"`
+	SPDX        string       `json:"spdx"`
+	Flags       uint64       `json:"flags"`
+	RevBPS      uint64       `json:"rev_bps"`
+	RevCeiling  fixed.Amount `json:"rev_ceiling"`
+	Attribution bool         `json:"attribution"`
+	Reciprocal  bool         `json:"reciprocal"`
+	Approval    bool         `json:"approval"`
+	Purposes    []string     `json:"purposes,omitempty"`
+	ExpiryMS    *uint64      `json:"expiry_ms,omitempty"`
+	Compat      []ID         `json:"compat,omitempty"`
+	TextHash    ID           `json:"text_hash"`
+}
+
+// Datanet is a registry of datasets. Spec: DAT-01.
+type Datanet struct {
+	_         struct{}     `cbor:",toarray"`
+	Owner     keys.Address `json:"owner"`
+	Name      string       `json:"name"`
+	Gate      uint8        `json:"gate"`
+	Terms     []ID         `json:"terms"`
+	StakeBase fixed.Amount `json:"stake_base"`
+	CreatedMS uint64       `json:"created_ms"`
+	Deposit   fixed.Amount `json:"deposit"`
+}
+
+// Dataset is a registered dataset; it is active at once. Spec: DAT-02.
+type Dataset struct {
+	_         struct{}     `cbor:",toarray"`
+	Owner     keys.Address `json:"owner"`
+	Datanet   ID           `json:"datanet"`
+	Name      string       `json:"name"`
+	Content   content.ID   `json:"content_cid"`
+	RowRoot   ID           `json:"row_root"`
+	Manifest  content.ID   `json:"manifest_cid"`
+	Rows      uint64       `json:"rows"`
+	Features  uint64       `json:"features"`
+	Bytes     uint64       `json:"bytes"`
+	Terms     ID           `json:"terms"`
+	Stake     fixed.Amount `json:"stake"`
+	CreatedMS uint64       `json:"created_ms"`
+	Deposit   fixed.Amount `json:"deposit"`
+}
+
+// Model is an immutable model version. Datasets and Validation are those of its
+// training task. Royalty is base units per request. Spec: MOD-01.
+type Model struct {
+	_           struct{}     `cbor:",toarray"`
+	Owner       keys.Address `json:"owner"`
+	Name        string       `json:"name"`
+	Task        ID           `json:"task"`
+	WeightsRoot ID           `json:"weights_root"`
+	Weights     content.ID   `json:"weights_cid"`
+	Bytes       uint64       `json:"bytes"`
+	Datasets    []ID         `json:"datasets"`
+	Validation  ID           `json:"validation"`
+	Terms       ID           `json:"terms"`
+	Royalty     fixed.Amount `json:"royalty"`
+	AttrMethod  string       `json:"attr_method"`
+	K           uint64       `json:"k"`
+	Stake       fixed.Amount `json:"stake"`
+	CreatedMS   uint64       `json:"created_ms"`
+	Deposit     fixed.Amount `json:"deposit"`
+}
+
+// Attribution is the result of an attribution job for a model. Spec: FLW-01.
+type Attribution struct {
+	_          struct{}     `cbor:",toarray"`
+	Job        ID           `json:"job"`
+	Rule       string       `json:"rule"`
+	WeightRoot ID           `json:"weight_root"`
+	W          uint64       `json:"w"`
+	Owners     uint64       `json:"owners"`
+	ResultRoot ID           `json:"result_root"`
+	Leaves     uint64       `json:"leaves"`
+	Params     []byte       `json:"params,omitempty"`
+	Bond       fixed.Amount `json:"bond"`
+	CreatedMS  uint64       `json:"created_ms"`
+	Deposit    fixed.Amount `json:"deposit"`
+}
+
+// Operator is an account that offers compute. Spec: TASK-03.
+type Operator struct {
+	_           struct{}     `cbor:",toarray"`
+	DeviceClass string       `json:"device_class"`
+	PeerID      []byte       `json:"peer_id"`
+	Bond        fixed.Amount `json:"bond"`
+	CreatedMS   uint64       `json:"created_ms"`
+	Deposit     fixed.Amount `json:"deposit"`
+}
+
+// Offer is an immutable price for answers of a model; its id names a lane. Ask is
+// base units per request, ValidUntil chain milliseconds.
+type Offer struct {
+	_          struct{}     `cbor:",toarray"`
+	Operator   keys.Address `json:"operator"`
+	Model      ID           `json:"model"`
+	Ask        fixed.Amount `json:"ask"`
+	ValidUntil uint64       `json:"valid_until"`
+	CreatedMS  uint64       `json:"created_ms"`
+	Deposit    fixed.Amount `json:"deposit"`
+}
