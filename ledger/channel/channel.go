@@ -26,6 +26,7 @@ type Channel struct {
 	MaxLanes  uint64       `json:"max_lanes"`
 	Lanes     uint64       `json:"lanes"`      // how many exist
 	ClosingMS uint64       `json:"closing_ms"` // when a close by the payer takes effect; 0 while open
+	Held      fixed.Amount `json:"held"`       // state deposit of the payer (FEE-03)
 }
 
 // EndMS is when the channel ends by itself: at its expiry, or earlier when the

@@ -86,6 +86,7 @@ type Commit struct {
 	Status   Status         `json:"status"`
 	Claimed  fixed.Amount   `json:"claimed"`
 	DueMS    uint64         `json:"due_ms"`
+	Held     fixed.Amount   `json:"held"` // state deposit of the operator (FEE-03)
 }
 
 // MinBond is the least bond of a commit over sum base units: a sixteenth,
