@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package consensus
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/openledger/openledger/consensus/cert"
+	"github.com/openledger/openledger/consensus/header"
+)
+
+// decide makes final whatever a Finalization covers and is complete, in chain
+// order (CONS-24).
+func (c *Core) decide() {
+	hole := false
+	c.far = false
+	for i := 0; i < len(c.chosen) && c.out.Err == nil; i++ {
+		fin := c.views[c.chosen[i]].finalization
+		if fin == nil {
+			continue
+		}
+		path, whole := c.path(fin)
+		if !whole {
+			hole = true
+			if n := len(path); n > 0 && path[n-1].head.Height > c.root.head.Height+syncGap {
+				c.far = true
+			}
+			continue
+		}
+		before := c.root
+		for j := len(path) - 1; j >= 0 && c.final(path[j], fin); j-- {
+		}
+		if c.root != before {
+			c.behind = 0
+			i = -1 // the list was pruned
+		}
+	}
+	switch {
+	case !hole:
+		c.behind = 0
+	case c.behind == 0:
+		c.behind = max(c.now, 1)
+	}
+}
+
+// path lists the undecided blocks from the finalized one downwards, as far as
+// they are known. It is whole if it ends above the root.
+func (c *Core) path(fin *cert.Certificate) ([]*block, bool) {
+	var path []*block
+	for h := fin.Hash(); h != c.root.hash; {
+		b := c.blocks[h]
+		if b == nil || !b.full {
+			return path, false
+		}
+		if b.head.ParentView < c.root.head.View || b.head.Height <= c.root.head.Height {
+			c.fail(fmt.Errorf("%w: view %d is final at height %d, view %d at height %d",
+				ErrFork, fin.View, b.head.Height, c.root.head.View, c.root.head.Height))
+			return nil, false
+		}
+		path = append(path, b)
+		h = b.head.Parent
+	}
+	return path, true
+}
+
+// final decides b, a child of the root, if it was executed.
+func (c *Core) final(b *block, fin *cert.Certificate) bool {
+	if c.rooted(b) == bad {
+		c.fail(fmt.Errorf("%w: height %d has state root %x and receipts root %x, ours are %x and %x", ErrStateMismatch,
+			b.head.Height, b.head.StateRoot, b.head.ReceiptsRoot, c.root.state, c.root.receipts))
+		return false
+	}
+	if !b.executed {
+		return false
+	}
+	if own := c.views[b.head.View].finalization; own != nil {
+		fin = own
+	}
+	c.recordBlock(b)
+	c.out.Decide = append(c.out.Decide, Decision{
+		Block: b.hash, Header: b.head, Digests: b.prop.Digests, Leaves: b.prop.Leaves, Finalization: fin,
+	})
+	if len(c.decided) == keepDecided {
+		c.decided = c.decided[1:]
+	}
+	c.decided = append(c.decided, b)
+	c.setRoot(b, c.views[b.head.View].certificate())
+	return true
+}
+
+// setRoot makes b the root and forgets every view up to it.
+func (c *Core) setRoot(b *block, q *cert.Certificate) {
+	low := c.root.head.View + 1
+	c.root, c.rootCert = b, q
+	var dropped []header.Hash
+	for v := low; v <= b.head.View; v++ {
+		w := c.views[v]
+		if w == nil {
+			continue
+		}
+		for _, x := range w.blocks {
+			if x != b && x.asked {
+				dropped = append(dropped, x.hash)
+			}
+			delete(c.blocks, x.hash)
+		}
+		delete(c.views, v)
+	}
+	if len(dropped) > 0 {
+		c.ask(Discard{dropped})
+	}
+	n, _ := slices.BinarySearch(c.chosen, b.head.View+1)
+	c.chosen = slices.Delete(c.chosen, 0, n)
+	c.dirty = true
+}
+
+// onSynced moves the root to a block that the driver has committed itself.
+func (c *Core) onSynced(r *Root) {
+	if r.Header.Height <= c.root.head.Height || r.Finalization == nil {
+		return
+	}
+	b := rootBlock(r)
+	if known := c.blocks[b.hash]; known != nil {
+		b.prop, b.raw = known.prop, known.raw
+		known.asked = false // it is the root, nothing to discard
+	}
+	c.setRoot(b, r.Finalization)
+	c.behind, c.syncing = 0, false
+	if c.newest == nil || r.Finalization.View > c.newest.View {
+		c.newest = r.Finalization
+	}
+	c.beat = c.now
+	if c.cur <= b.head.View {
+		c.enter(b.head.View+1, false)
+	}
+}
+
+func (c *Core) ask(r Request) { c.out.Requests = append(c.out.Requests, r) }
+
+// request asks for what the rules lack: proposals, bodies, results, or a sync
+// when too much is missing.
+func (c *Core) request() {
+	if c.behind != 0 && !c.syncing {
+		at := c.behind + 3*c.cfg.Params.DeltaMS
+		switch {
+		case c.far || c.self < 0 || c.now >= at:
+			c.syncing = true
+			c.ask(Sync{Target: c.newest})
+		default:
+			c.wait(at)
+		}
+	}
+	for _, v := range c.chosen {
+		w := c.views[v]
+		q := w.certificate()
+		b := c.blocks[q.Hash()]
+		if b == nil || !b.full {
+			if !w.fetched && !c.far && c.self >= 0 {
+				w.fetched = true
+				c.ask(Fetch{Block: q.Hash(), View: v, Proposal: true, Holders: c.holders(q, v)})
+			}
+			continue
+		}
+		c.obtain(b, q)
+	}
+	w := c.views[c.cur]
+	if w == nil || w.first == nil {
+		return
+	}
+	if b := w.first; b.full {
+		c.obtain(b, nil)
+	} else if !w.fetched {
+		w.fetched = true
+		c.ask(Fetch{Block: b.hash, View: c.cur, Proposal: true, Holders: c.holders(nil, c.cur)})
+	}
+}
+
+// obtain asks for the body of a block, then for its result.
+func (c *Core) obtain(b *block, q *cert.Certificate) {
+	if c.lawful(b) == bad {
+		return
+	}
+	if !b.asked && !b.held && !b.invalid {
+		b.asked = true
+		c.ask(Fetch{
+			Block: b.hash, View: b.head.View, Header: &b.head, Digests: b.prop.Digests, Holders: c.holders(q, b.head.View),
+		})
+	}
+	if b.held && !b.running && c.lawful(b) == good && c.rooted(b) == good {
+		b.running = true
+		c.ask(Execute{Block: b.hash, Header: &b.head, Digests: b.prop.Digests})
+	}
+}
+
+// holders lists who should have a block: its leader, then who signed for it.
+func (c *Core) holders(q *cert.Certificate, v uint64) []int {
+	l := c.sched.Leader(v)
+	var out []int
+	if l != c.self {
+		out = append(out, l)
+	}
+	for i := range c.n {
+		if i != l && i != c.self && q != nil && q.Has(i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// Proposal returns the proposal of a block, with leaves, for a peer that asks
+// for it by hash; nil if it is not held. Undecided and the last 64 decided
+// blocks are.
+func (c *Core) Proposal(h header.Hash) []byte {
+	if b := c.blocks[h]; b != nil && b.full {
+		return b.raw
+	}
+	for _, b := range c.decided {
+		if b.hash == h {
+			return b.raw
+		}
+	}
+	return nil
+}
+
+// Certificates returns, for a peer that asks, the newest Finalization and the
+// certificates of the views from to to, as far as held: encoded, at most limit
+// bytes together. Cost: one look-up per view, at most 4,096.
+func (c *Core) Certificates(from, to uint64, limit int) [][]byte {
+	var out [][]byte
+	add := func(q *cert.Certificate) bool {
+		if q == nil {
+			return true
+		}
+		b := q.Encode()
+		if limit -= len(b); limit < 0 {
+			return false
+		}
+		out = append(out, b)
+		return true
+	}
+	if !add(c.newest) {
+		return out
+	}
+	from, to = max(from, c.root.head.View+1), min(to, c.cur)
+	for v := from; v <= to && v < from+4096; v++ {
+		if w := c.views[v]; w != nil && !(add(w.notarization) && add(w.nullification)) {
+			break
+		}
+	}
+	return out
+}

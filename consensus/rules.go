@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package consensus
+
+// mutation names a rule that a build with the tag mutant can break, so that a
+// test can show which invariant notices (CONS-62). In every other build broken
+// is the constant false and the compiler removes what hangs on it.
+type mutation uint8
+
+const (
+	mutNone          mutation = iota
+	mutNullifyFinal           // Nullify a view that was finalized
+	mutFinalizeNull           // Finalize a view that was nullified
+	mutFinalizeOther          // Finalize against the own Notarize
+	mutForgetVotes            // own votes are not restored
+	mutSmallQuorum            // q = ⌈2W/3⌉
+	mutCountTwice             // a signer counts as often as it speaks
+	mutNoGapCheck             // nullifications of the gap are not checked
+	mutNoParentCheck          // the parent's certificate is not checked
+	mutNoRootCheck            // state roots are not checked
+	mutNoBody                 // Finalize without the body
+	mutNoSync                 // own signatures leave before they are on disk
+	mutNoResend               // nothing is ever repeated
+	mutNoGrowth               // Δ never grows
+	mutNoWindow               // votes of any future view are kept
+	mutNoCertRecord           // certificates are not recorded
+)
