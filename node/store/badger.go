@@ -60,7 +60,7 @@ func (p profile) options(dir string, logger *slog.Logger) badger.Options {
 		WithNumLevelZeroTables(5).
 		WithNumLevelZeroTablesStall(15).
 		WithNumCompactors(2).
-		WithValueThreshold(1 << 20). // state never lies in the value log
+		WithValueThreshold(min(1<<20, int64(p.memTable)<<17)). // state never lies in the value log
 		WithValueLogFileSize(64 << 20).
 		WithBlockCacheSize(int64(p.blockCache) << 20).
 		WithIndexCacheSize(0). // used with encryption only

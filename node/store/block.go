@@ -5,6 +5,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // Body returns the body of a committed block; the caller owns it.
@@ -28,7 +29,7 @@ func (s *Store) Receipts(height uint64) ([][]byte, error) {
 	if !ok || height > h.Height {
 		return nil, fmt.Errorf("receipts of height %d: %w", height, ErrNotFound)
 	}
-	kvs, err := scan(s.ledger, "", heightKey(prefixReceipt, height), nil, timeOf(h.Height), 0)
+	kvs, err := scan(s.ledger, "", heightKey(prefixReceipt, height), nil, timeOf(h.Height), math.MaxInt)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/openledger/openledger/internal/merkle"
 )
@@ -87,7 +88,7 @@ func (v *View) checkSample() error {
 
 // checkAll builds the tree anew from the flat values.
 func (v *View) checkAll() error {
-	kvs, err := v.Scan(nil, nil, 0)
+	kvs, err := v.Scan(nil, nil, math.MaxInt)
 	if err != nil {
 		return err
 	}

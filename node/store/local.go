@@ -51,7 +51,7 @@ func (l *Local) Put(key, value []byte, sync bool) error {
 func (l *Local) Delete(key []byte, sync bool) error { return l.write(entry{key: key}, sync) }
 
 // Scan returns up to limit records under prefix, ascending, beginning behind the
-// key after (nil: at the start); a limit of 0 or less means all.
+// key after (nil: at the start).
 func (l *Local) Scan(prefix, after []byte, limit int) ([]merkle.KV, error) {
 	return scan(l.e, "", prefix, after, localTime, limit)
 }

@@ -30,7 +30,11 @@ func (s *Store) View(height uint64) (*View, error) {
 		return nil, fmt.Errorf("view of height %d, oldest is %d: %w", height, s.floor.Load(), ErrPruned)
 	case height < h.Height:
 		var err error
-		if h, err = readHead(s.ledger, timeOf(height)); err != nil {
+		h, err = readHead(s.ledger, timeOf(height))
+		if height < s.floor.Load() { // pruned since we looked
+			return nil, fmt.Errorf("view of height %d: %w", height, ErrPruned)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("view of height %d: %w", height, err)
 		}
 		if h.Height != height {
@@ -43,24 +47,29 @@ func (s *Store) View(height uint64) (*View, error) {
 // Head returns height, header hash and state root of the view.
 func (v *View) Head() Head { return v.head }
 
-// Get returns the value of a state key; the caller owns it.
+// Get returns the value of a state key, nil if it is absent; the caller owns it.
 //
-// Errors: ErrNotFound if the key is absent, ErrPruned.
+// Errors: ErrCorrupt, ErrPruned.
 func (v *View) Get(key []byte) ([]byte, error) {
+	b, err := v.s.ledger.get(prefixed(prefixState, key), timeOf(v.head.Height))
 	if err := v.alive(); err != nil {
 		return nil, err
 	}
-	return v.s.ledger.get(prefixed(prefixState, key), timeOf(v.head.Height))
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return b, err
 }
 
 // Scan returns up to limit keys that start with prefix, ascending, with their
-// values, beginning behind the key after (nil: at the start). A limit of 0 or
-// less means all. The caller owns what is returned. Errors: ErrPruned.
+// values, beginning behind the key after (nil: at the start). The caller owns
+// what is returned. Errors: ErrCorrupt, ErrPruned.
 func (v *View) Scan(prefix, after []byte, limit int) ([]merkle.KV, error) {
+	kvs, err := scan(v.s.ledger, prefixState, prefix, after, timeOf(v.head.Height), limit)
 	if err := v.alive(); err != nil {
 		return nil, err
 	}
-	return scan(v.s.ledger, prefixState, prefix, after, timeOf(v.head.Height), limit)
+	return kvs, err
 }
 
 // scan lists keys below namespace, which is cut from the results.
@@ -68,10 +77,13 @@ func scan(e engine, namespace string, prefix, after []byte, ts uint64, limit int
 	if after != nil {
 		after = prefixed(namespace, after)
 	}
+	if limit <= 0 {
+		return nil, nil
+	}
 	var out []merkle.KV
 	err := e.scan(prefixed(namespace, prefix), after, ts, func(k, val []byte) bool {
 		out = append(out, merkle.KV{Key: bytes.Clone(k[len(namespace):]), Value: notNil(bytes.Clone(val))})
-		return limit <= 0 || len(out) < limit
+		return len(out) < limit
 	})
 	if err != nil {
 		return nil, err
@@ -83,10 +95,10 @@ func scan(e engine, namespace string, prefix, after []byte, ts uint64, limit int
 //
 // Errors: ErrCorrupt if it is missing, ErrPruned.
 func (v *View) Node(key []byte) ([]byte, error) {
+	b, err := v.s.ledger.get(prefixed(prefixNode, key), timeOf(v.head.Height))
 	if err := v.alive(); err != nil {
 		return nil, err
 	}
-	b, err := v.s.ledger.get(prefixed(prefixNode, key), timeOf(v.head.Height))
 	if errors.Is(err, ErrNotFound) {
 		return nil, fmt.Errorf("tree node %x is missing: %w", key, ErrCorrupt)
 	}
@@ -97,7 +109,7 @@ func (v *View) Node(key []byte) ([]byte, error) {
 // view (STA-04). Errors: ErrCorrupt, ErrPruned, merkle.ErrSize.
 func (v *View) Prove(key []byte) (merkle.StateProof, error) {
 	value, err := v.Get(key)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil {
 		return merkle.StateProof{}, err
 	}
 	p, err := merkle.ProveState(v, v.head.Root, key, value)
@@ -107,7 +119,8 @@ func (v *View) Prove(key []byte) (merkle.StateProof, error) {
 	return p, err
 }
 
-// alive is checked on each read, because pruning takes data away under a view.
+// alive is checked after each read: pruning raises the floor before it takes
+// anything away, so what was read while the height was retained is complete.
 func (v *View) alive() error {
 	if f := v.s.floor.Load(); v.head.Height < f {
 		return fmt.Errorf("view of height %d, oldest is %d: %w", v.head.Height, f, ErrPruned)
