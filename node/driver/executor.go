@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/openledger/openledger/consensus"
+	"github.com/openledger/openledger/consensus/header"
+	"github.com/openledger/openledger/node/chain"
+)
+
+// job is one thing for the executor: exactly one field is set.
+type job struct {
+	execute *consensus.Execute
+	decide  *consensus.Decision
+	discard []header.Hash
+	call    func()
+}
+
+// executor runs blocks and commits decisions in order, on one goroutine, which
+// alone touches the chain.
+type executor struct {
+	d      *Driver
+	failed chan error
+
+	mu    sync.Mutex
+	jobs  []job
+	ready chan struct{}
+
+	lastSync   uint64 // monotonic ms
+	unsynced   int
+	segment    uint64 // the log before it can go at the next sync
+	segmentEnd uint64 // height that was committed when segment began
+}
+
+func newExecutor(d *Driver) *executor {
+	return &executor{d: d, failed: make(chan error, 1), ready: make(chan struct{}, 1)}
+}
+
+// push queues a job. The core bounds how many there can be: its window of
+// undecided views.
+func (e *executor) push(j job) {
+	e.mu.Lock()
+	e.jobs = append(e.jobs, j)
+	e.mu.Unlock()
+	select {
+	case e.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (e *executor) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.ready:
+		}
+		e.mu.Lock()
+		jobs := e.jobs
+		e.jobs = nil
+		e.mu.Unlock()
+		for _, j := range jobs {
+			if ctx.Err() != nil {
+				return
+			}
+			if err := e.do(ctx, j); err != nil {
+				e.failed <- err
+				return
+			}
+		}
+	}
+}
+
+func (e *executor) do(ctx context.Context, j job) error {
+	switch {
+	case j.execute != nil:
+		return e.execute(ctx, j.execute)
+	case j.decide != nil:
+		return e.commit(j.decide)
+	case j.call != nil:
+		j.call()
+	default:
+		e.d.cfg.Chain.Discard(j.discard)
+	}
+	return nil
+}
+
+func (e *executor) block(hash header.Hash, h *header.Header, digests [][32]byte) (*chain.Block, error) {
+	raw, txs, ok := e.d.batches.body(digests)
+	if !ok {
+		return nil, fmt.Errorf("block %s at height %d: its batches are gone", blockName(hash), h.Height)
+	}
+	return &chain.Block{Hash: hash, Header: *h, Batches: raw, Txs: txs}, nil
+}
+
+func (e *executor) execute(ctx context.Context, r *consensus.Execute) error {
+	b, err := e.block(r.Block, r.Header, r.Digests)
+	if err != nil {
+		return err
+	}
+	roots, err := e.d.cfg.Chain.Execute(b)
+	if err != nil {
+		return fmt.Errorf("execute height %d: %w", r.Header.Height, err)
+	}
+	e.d.input(ctx, consensus.Executed{Block: r.Block, StateRoot: roots.State, ReceiptsRoot: roots.Receipts})
+	return nil
+}
+
+// commit makes a decision durable in the ledger (ARCHITECTURE journey A.9) and
+// releases the log behind it.
+func (e *executor) commit(dec *consensus.Decision) error {
+	b, err := e.block(dec.Block, &dec.Header, dec.Digests)
+	if err != nil {
+		return err
+	}
+	b.Finalization = dec.Finalization
+	done, err := e.d.cfg.Chain.Commit(b)
+	if err != nil {
+		return fmt.Errorf("commit height %d: %w", dec.Header.Height, err)
+	}
+	e.d.batches.decide(dec.Block)
+	if done && e.d.cfg.Committed != nil {
+		e.d.cfg.Committed(b)
+	}
+	e.d.Wake()
+	return e.release()
+}
+
+// release syncs the database from time to time and then lets go of the log
+// segment that ended before the previous sync: each of its records is of a view
+// below the final block that is now on stable storage.
+func (e *executor) release() error {
+	now := e.d.cfg.Clock.Now()
+	if e.unsynced++; e.unsynced < syncEvery && now < e.lastSync+syncAfter {
+		return nil
+	}
+	if err := e.d.cfg.Chain.Sync(); err != nil {
+		return err
+	}
+	e.unsynced, e.lastSync = 0, now
+	return nil
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/openledger/openledger/rpc/api"
+)
+
+// ErrUnreachable reports that no node answered at the URL.
+var ErrUnreachable = errors.New("node not reachable")
+
+const maxAnswer = 64 << 20
+
+// Client calls one node.
+type Client struct {
+	url, token string
+	http       *http.Client
+}
+
+// New makes a client of the node at url ("http://host:port"). token may be empty.
+func New(url, token string) *Client {
+	return &Client{url: strings.TrimRight(url, "/"), token: token, http: &http.Client{}}
+}
+
+// URL is the node's address.
+func (c *Client) URL() string { return c.url }
+
+type answer struct {
+	Result json.RawMessage `json:"result"`
+	Error  *struct {
+		Code    int           `json:"code"`
+		Message string        `json:"message"`
+		Data    api.ErrorData `json:"data"`
+	} `json:"error"`
+}
+
+// Call sends one request and decodes its result. Errors: ErrUnreachable,
+// *api.Error as the node sent it.
+func (c *Client) Call(ctx context.Context, method string, params, result any) error {
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+	if err != nil {
+		return err
+	}
+	b, err := c.do(ctx, http.MethodPost, "/rpc", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	var a answer
+	if err := json.Unmarshal(b, &a); err != nil {
+		return fmt.Errorf("answer of %s to %s: %w", c.url, method, err)
+	}
+	if a.Error != nil {
+		return &api.Error{Code: a.Error.Code, Message: a.Error.Message, Data: a.Error.Data}
+	}
+	return json.Unmarshal(a.Result, result)
+}
+
+// Upload stores the content of r as a blob of the node and returns its id.
+func (c *Client) Upload(ctx context.Context, r io.Reader) (id string, err error) {
+	b, err := c.do(ctx, http.MethodPost, "/upload", r)
+	if err != nil {
+		return "", err
+	}
+	var out struct {
+		ID    string `json:"id"`
+		Error *struct {
+			Message string        `json:"message"`
+			Code    int           `json:"code"`
+			Data    api.ErrorData `json:"data"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(b, &out); err != nil {
+		return "", err
+	}
+	if out.Error != nil {
+		return "", &api.Error{Code: out.Error.Code, Message: out.Error.Message, Data: out.Error.Data}
+	}
+	return out.ID, nil
+}
+
+// Blob reads a whole blob of at most 64 MiB from the node. The caller checks it
+// against the id.
+func (c *Client) Blob(ctx context.Context, id string) ([]byte, error) {
+	return c.do(ctx, http.MethodGet, "/blob/"+id, nil)
+}
+
+func (c *Client) do(ctx context.Context, verb, path string, body io.Reader) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, verb, c.url+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("%w at %s: %v", ErrUnreachable, c.url, err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w at %s: %v", ErrUnreachable, c.url, err)
+	case len(b) > maxAnswer:
+		return nil, fmt.Errorf("answer of %s is larger than %d bytes", c.url, maxAnswer)
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, api.NotFound(strings.TrimPrefix(path, "/"))
+	case resp.StatusCode >= 400 && !bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")):
+		return nil, fmt.Errorf("%s answered %s: %s", c.url, resp.Status, bytes.TrimSpace(b))
+	}
+	return b, nil
+}
+
+func call[P, R any](ctx context.Context, c *Client, method string, p P) (R, error) {
+	var r R
+	err := c.Call(ctx, method, p, &r)
+	return r, err
+}
