@@ -27,7 +27,7 @@ const (
 // Coefs are the coefficients of the recurrence for one N and Params, rounded
 // half up to 2^−40 and 2^−96. They are read-only after NewCoefs.
 type Coefs struct {
-	n, k   int
+	n      int
 	step   []int64 // step[i]: weight of m_i − m_{i+1} at rank i, ranks from 1
 	last   [3]int64
 	stepW  []Wide
@@ -52,7 +52,6 @@ func NewCoefs(n int, p Params) (*Coefs, error) {
 	}
 	c := &Coefs{n: n, params: p, step: make([]int64, n)}
 	r := newRationals(n, p)
-	c.k = r.k
 	for i := 1; i < n; i++ {
 		c.step[i] = r.step(i, Scale).Int64()
 	}
@@ -70,7 +69,7 @@ func (c *Coefs) Widen() {
 	r := newRationals(c.n, c.params)
 	c.stepW = make([]Wide, c.n)
 	for i := 1; i < c.n; i++ {
-		if i > 1 && i <= c.k {
+		if i > 1 && uint64(i) <= r.k {
 			c.stepW[i] = c.stepW[1]
 			continue
 		}
@@ -83,7 +82,8 @@ func (c *Coefs) Widen() {
 
 // rationals yields the coefficients as exact rationals, rounded on demand.
 type rationals struct {
-	n, k    int
+	n       int
+	k       uint64 // K, at most n if soft
 	soft    bool
 	classes uint64
 	h       *big.Int // ⌊h·2^workScale⌋ up to k units too low, soft only
@@ -91,24 +91,23 @@ type rationals struct {
 }
 
 func newRationals(n int, p Params) *rationals {
-	r := &rationals{n: n, soft: p.Soft, classes: p.Classes}
-	r.k = int(min(p.K, poa.MaxRows))
+	r := &rationals{n: n, k: p.K, soft: p.Soft, classes: p.Classes}
 	if !p.Soft {
 		return r
 	}
-	r.k = min(r.k, n)
+	r.k = min(r.k, uint64(n))
 	r.h = new(big.Int)
 	one := new(big.Int).Lsh(big.NewInt(1), workScale)
 	q := new(big.Int)
-	for j := 2; j <= r.k; j++ { // h = Σ_{j≤K} 1/j − 1
-		r.h.Add(r.h, q.Quo(one, big.NewInt(int64(j))))
+	for j := uint64(2); j <= r.k; j++ { // h = Σ_{j≤K} 1/j − 1
+		r.h.Add(r.h, q.Quo(one, new(big.Int).SetUint64(j)))
 	}
 	return r
 }
 
 // step returns the weight of m_i − m_{i+1} in units of 2^−scale.
 func (r *rationals) step(i, scale int) *big.Int {
-	den := uint64(max(r.k, i))
+	den := max(r.k, uint64(i))
 	if !r.soft {
 		return divHalfUp(scale, den)
 	}
@@ -121,12 +120,12 @@ func (r *rationals) last(j, scale int) *big.Int {
 	n := uint64(r.n)
 	switch {
 	case !r.soft && j == 0:
-		return divHalfUp(scale, uint64(max(r.n, r.k)))
+		return divHalfUp(scale, max(n, r.k))
 	case !r.soft:
 		return new(big.Int)
 	case j == 2: // v(∅) spread over N
 		hi, lo := bits.Mul64(r.classes, n)
-		return divBig(scale, new(big.Int).Or(new(big.Int).Lsh(new(big.Int).SetUint64(hi), 64), new(big.Int).SetUint64(lo)))
+		return divBig(scale, Wide{int64(hi), lo}.Big())
 	case r.n == 1 && j == 0: // N = 1: m − 1/C
 		return divHalfUp(scale, 1)
 	case r.n == 1:
@@ -165,7 +164,7 @@ func (r *rationals) round(scale int, a, b, c, d uint64) *big.Int {
 
 func (r *rationals) roundExact(scale int, a, b, c, d uint64) *big.Int {
 	if r.exact == nil {
-		r.exact = harmonic(2, r.k)
+		r.exact = harmonic(2, int(r.k))
 	}
 	bb, dd := new(big.Int).SetUint64(b), new(big.Int).SetUint64(d)
 	x := new(big.Rat).SetFrac(new(big.Int).SetUint64(a), bb)
