@@ -167,6 +167,7 @@ func ListCommits(v View, after *ID, limit int) ([]Entry[receipt.Commit], error) 
 
 // Balance is what a module account holds, in base units.
 type Balance struct {
+	_      struct{}     `cbor:",toarray"`
 	Name   string       `json:"name"`
 	Amount fixed.Amount `json:"amount"`
 }
@@ -180,7 +181,7 @@ func GetSupply(v View) ([]Balance, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[i] = Balance{m.Name, a.Free}
+		out[i] = Balance{Name: m.Name, Amount: a.Free}
 	}
 	return out, nil
 }

@@ -3,7 +3,10 @@
 package state
 
 import (
+	"crypto/sha256"
+
 	"github.com/openledger/openledger/internal/content"
+	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 )
@@ -70,6 +73,9 @@ type Terms struct {
 	Compat      []ID         `json:"compat,omitempty"`
 	TextHash    ID           `json:"text_hash"`
 }
+
+// ID is the id of the terms: H(cbor). Spec: LIC-01.
+func (t Terms) ID() ID { return ID(sha256.Sum256(enc.Encode(t))) }
 
 // Datanet is a registry of datasets. Spec: DAT-01.
 type Datanet struct {
