@@ -3,6 +3,7 @@
 package p2p
 
 import (
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func ListenOn(ip string, port int) []string {
 }
 
 func identity(seed [32]byte) (crypto.PrivKey, peers.ID, error) {
-	key, _, err := crypto.GenerateEd25519Key(seedReader(seed[:]))
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
 	if err != nil {
 		return nil, "", fmt.Errorf("identity: %w: %w", ErrConfig, err)
 	}

@@ -18,13 +18,14 @@ import (
 )
 
 const (
-	maxDials    = 16 // outgoing dials at once (P2P-04)
-	maxTargets  = 256
-	giveUp      = 4 // failures after which a peer that is not static is forgotten
-	retryMin    = 500 * time.Millisecond
-	retryMax    = 30 * time.Second
-	retryNear   = 5 * time.Second  // retryMax of validators and LANs
-	lonelyAfter = 15 * time.Second // P2P-07
+	maxDials      = 16 // outgoing dials at once (P2P-04)
+	maxTargets    = 256
+	giveUp        = 4 // failures after which a peer that is not static is forgotten
+	retryMin      = 500 * time.Millisecond
+	retryMax      = 30 * time.Second
+	retryNear     = 5 * time.Second  // retryMax of validators and LANs
+	retryHopeless = time.Minute      // after WRONG_NETWORK, TOO_OLD, BANNED
+	lonelyAfter   = 15 * time.Second // P2P-07
 )
 
 // dialer keeps the host connected: static peers always, others while there are
@@ -164,7 +165,11 @@ func (d *dialer) dial(ctx context.Context, ai peer.AddrInfo) {
 			t.fails, t.next = 0, time.Now().Add(retryAfter(retryMin, rand.Float64()))
 		} else {
 			t.fails++
-			t.next = time.Now().Add(retryAfter(min(d.max, retryMin<<min(t.fails-1, 10)), rand.Float64()))
+			wait := min(d.max, retryMin<<min(t.fails-1, 10))
+			if hopeless(err) {
+				wait = retryHopeless
+			}
+			t.next = time.Now().Add(retryAfter(wait, rand.Float64()))
 			if !t.static && (t.fails >= giveUp || hopeless(err)) {
 				delete(d.targets, ai.ID)
 			}

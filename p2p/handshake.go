@@ -40,14 +40,17 @@ func (h *Host) connected(c network.Conn) {
 	h.spawn(func() {
 		ctx, cancel := context.WithTimeout(h.ctx, statusDeadline)
 		defer cancel()
-		var err error
 		if greet {
-			err = h.greet(ctx, id)
-		} else if err = h.table.admit(ctx, id); err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("%w: no status within %s", ErrHandshake, statusDeadline)
+			if err := h.greet(ctx, id); err != nil && h.ctx.Err() == nil {
+				h.refuse(id, err)
+			}
+			return
 		}
-		if err != nil && h.ctx.Err() == nil {
-			h.refuse(id, err)
+		if h.table.admit(ctx, id) != nil {
+			<-ctx.Done() // the refusal must still reach the peer, who hangs up first
+			if h.ctx.Err() == nil {
+				h.refuse(id, fmt.Errorf("%w: no good status within %s", ErrHandshake, statusDeadline))
+			}
 		}
 	})
 }
@@ -63,9 +66,10 @@ func (h *Host) disconnected(id peers.ID) {
 // refuse notes why the handshake failed and hangs up, unless the other
 // direction has passed meanwhile.
 func (h *Host) refuse(id peers.ID, err error) {
-	h.table.failed(id, err)
-	if _, up := h.table.get(id); !up {
+	if h.table.failed(id, err) {
 		h.log.Info("peer refused", "peer", id, "reason", err)
+	}
+	if _, up := h.table.get(id); !up {
 		_ = h.Disconnect(id)
 	}
 }
@@ -108,6 +112,7 @@ func (h *Host) answerStatus(_ context.Context, from peers.ID, req []byte) ([]byt
 		err = judge(s, h.cfg.ChainID, h.cfg.MinVersion, nowMS())
 	}
 	if err != nil {
+		h.log.Info("peer refused", "peer", from, "reason", err)
 		h.table.failed(from, err)
 		return nil, err
 	}
@@ -202,12 +207,6 @@ func (h *Host) spawn(f func()) {
 	}
 	h.wg.Go(f)
 }
-
-// seedReader yields the seed once, for libp2p's key generator.
-type seedReader []byte
-
-// Read implements io.Reader.
-func (s seedReader) Read(p []byte) (int, error) { return copy(p, s), nil }
 
 // retryAfter is d with ±25 % jitter, so that nodes do not dial in step.
 func retryAfter(d time.Duration, r float64) time.Duration {

@@ -81,14 +81,18 @@ func (t *table) passed(p Peer) {
 	t.emit(Event{Kind: kind, Peer: p})
 }
 
-// failed records why the handshake did not pass. A peer that is up stays up.
-func (t *table) failed(id peers.ID, err error) {
+// failed records why the handshake did not pass and reports whether that is
+// news. A peer that is up stays up.
+func (t *table) failed(id peers.ID, err error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r := t.rows[id]; r != nil && !r.over {
-		r.over, r.err = true, err
-		close(r.done)
+	r := t.rows[id]
+	if r == nil || r.over {
+		return false
 	}
+	r.over, r.err = true, err
+	close(r.done)
+	return true
 }
 
 // gone drops the row after the last connection went and emits PeerDown.

@@ -102,7 +102,7 @@ func New(cfg Config) (*Fetcher, error) {
 	f := &Fetcher{cfg: cfg, ctx: ctx, cancel: cancel, slots: make(chan struct{}, maxFetches),
 		running: make(map[content.ID]*flight), buckets: make(map[peers.ID]*peers.Bucket)}
 	err := cfg.Streams.Register(stream.Protocol{Name: Name, MaxFrame: maxFrame, Deadline: idle,
-		Rate: 4, Burst: 32, Session: f.serve})
+		Rate: 32, Burst: 256, Session: f.serve})
 	if err != nil {
 		cancel()
 		return nil, err

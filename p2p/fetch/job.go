@@ -59,12 +59,16 @@ func newJob(f *Fetcher, id content.ID, want uint64) *job {
 // their page has been fetched and they verified again.
 func (j *job) resume() error {
 	p, err := j.f.cfg.Store.openPart(j.id)
-	if errors.Is(err, ErrFull) {
+	switch {
+	case errors.Is(err, ErrFull):
 		return err
+	case err != nil:
+		return nil // nothing usable: start anew
+	case j.want != 0 && j.want != p.m.size: // the size on disk was proved
+		p.abandon()
+		return fmt.Errorf("%d bytes, announced %d: %w", p.m.size, j.want, ErrSize)
 	}
-	if err == nil {
-		j.adopt(p)
-	}
+	j.adopt(p)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/openledger/openledger/internal/content"
@@ -42,6 +43,8 @@ type Store struct {
 	dir string
 	max uint64
 
+	place sync.Mutex // held while a finished file takes its place
+
 	mu    sync.Mutex
 	used  uint64 // bytes of blobs and reservations
 	trees map[content.ID]*content.Tree
@@ -60,7 +63,7 @@ func OpenStore(dir string, maxBytes uint64) (*Store, error) {
 			return err
 		}
 		if filepath.Base(filepath.Dir(path)) == partDir {
-			if ext := filepath.Ext(path); ext != partExt && ext != mapExt && ext != treeExt {
+			if strings.HasPrefix(e.Name(), "put-") || strings.HasSuffix(e.Name(), ".tmp") {
 				return os.Remove(path)
 			}
 			return nil
@@ -138,6 +141,7 @@ func (s *Store) Put(r io.Reader) (content.ID, uint64, error) {
 		return content.ID{}, 0, fmt.Errorf("blob store: %w", err)
 	}
 	defer os.Remove(f.Name())
+	defer os.Remove(f.Name() + treeExt)
 	defer f.Close()
 	h := content.NewHasher()
 	limit := uint64(content.MaxSize)
@@ -213,10 +217,17 @@ func (s *Store) Remove(id content.ID) error {
 	return nil
 }
 
-// adopt makes f, whose bytes were verified, the blob id: synced, read-only, in
-// its place. tree is the file of tree values or empty.
+// adopt makes f, whose bytes were verified and reserved, the blob id: synced,
+// read-only, in its place. tree is the file of tree values or empty. If another
+// writer was first, its file stays and f's reservation ends.
 func (s *Store) adopt(f *os.File, tree string, id content.ID) error {
+	s.place.Lock()
+	defer s.place.Unlock()
 	path := s.Path(id)
+	if n, err := s.Size(id); err == nil {
+		s.release(n)
+		return errors.Join(os.Remove(f.Name()), removeIfNamed(tree))
+	}
 	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	if err == nil {
 		err = f.Sync()
@@ -254,6 +265,13 @@ func (s *Store) release(n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used -= min(n, s.used)
+}
+
+func removeIfNamed(path string) error {
+	if path == "" {
+		return nil
+	}
+	return os.Remove(path)
 }
 
 func syncDir(dir string) error {

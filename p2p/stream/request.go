@@ -47,8 +47,8 @@ func (s *Service) RequestFrames(ctx context.Context, id peers.ID, name string, r
 	if err != nil {
 		return err
 	}
-	if len(req) > r.MaxFrame {
-		return fmt.Errorf("request of %d bytes, at most %d: %w", len(req), r.MaxFrame, ErrFrame)
+	if len(req) > r.MaxReq {
+		return fmt.Errorf("request of %d bytes, at most %d: %w", len(req), r.MaxReq, ErrFrame)
 	}
 	if !s.enter() {
 		return ErrClosed
@@ -75,6 +75,10 @@ func (s *Service) exchange(ctx context.Context, r *registered, id peers.ID, req 
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { _ = st.Reset() })()
+	if err := reserve(st, r.MaxFrame); err != nil {
+		_ = st.Reset()
+		return err
+	}
 	if err := sendRequest(st, req); err != nil {
 		_ = st.Reset()
 		return named(err)

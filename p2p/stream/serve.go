@@ -67,7 +67,10 @@ func (s *Service) answer(ctx context.Context, r *registered, from peers.ID, st n
 	if !r.allow(from, time.Now()) {
 		return writeError(st, ErrBusy)
 	}
-	req, err := ReadFrame(st, r.MaxFrame)
+	if err := reserve(st, r.MaxReq); err != nil {
+		return writeError(st, ErrBusy)
+	}
+	req, err := ReadFrame(st, r.MaxReq)
 	if err != nil {
 		s.punish(from, err)
 		return err
@@ -106,7 +109,7 @@ func (s *Service) acceptSession(r *registered, from peers.ID, st network.Stream)
 			return
 		}
 	}
-	if !r.allow(from, time.Now()) {
+	if !r.allow(from, time.Now()) || reserve(st, r.MaxFrame+readBuffer) != nil {
 		_ = st.Reset()
 		return
 	}
@@ -116,6 +119,12 @@ func (s *Service) acceptSession(r *registered, from peers.ID, st network.Stream)
 		s.punish(from, c.broken)
 	}
 	_ = st.Close()
+}
+
+// reserve counts n bytes against the stream, its peer and the host until the
+// stream ends, so that frames of many streams stay below the profile's memory.
+func reserve(st network.Stream, n int) error {
+	return st.Scope().ReserveMemory(n, network.ReservationPriorityAlways)
 }
 
 func (s *Service) punish(id peers.ID, err error) {

@@ -54,7 +54,8 @@ func Unary(f func(ctx context.Context, from peers.ID, req []byte) ([]byte, error
 // Handler and Session is set, or neither to only ask.
 type Protocol struct {
 	Name     string        // for example "blocks/1"
-	MaxFrame int           // bytes of one request or answer frame, 1..MaxFrame
+	MaxFrame int           // bytes of one answer or session frame, 1..MaxFrame
+	MaxReq   int           // bytes of a request; 0 means MaxFrame
 	MaxTotal int           // bytes of a whole answer; 0 means one MaxFrame
 	Deadline time.Duration // of a whole exchange; for a session, of one read or write
 	Rate     float64       // requests per second and peer
@@ -108,6 +109,9 @@ func (s *Service) Register(p Protocol) error {
 	}
 	if p.MaxTotal < p.MaxFrame {
 		p.MaxTotal = p.MaxFrame
+	}
+	if p.MaxReq <= 0 || p.MaxReq > p.MaxFrame {
+		p.MaxReq = p.MaxFrame
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
