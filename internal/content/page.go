@@ -2,7 +2,11 @@
 
 package content
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/openledger/openledger/internal/enc"
+)
 
 // maxSiblings is the depth of the tree of pages at MaxSize: 2^14 pages.
 const maxSiblings = 14
@@ -16,6 +20,23 @@ type Page struct {
 	Index    uint64   // first unit is Index·PageUnits
 	CVs      []CV     // 1..PageUnits, exactly the units of this page
 	Siblings []CV     // ≤ 14
+}
+
+// EncodePage returns the wire bytes of a page, at most 36 KiB. Spec: ENC-01.
+func EncodePage(p Page) []byte { return enc.Encode(p) }
+
+// DecodePage reads the wire form within its bounds: an index below 2^14, 1 to
+// 1,024 values, at most 14 siblings. The page still proves nothing. Errors:
+// ErrPage, which also wraps the errors of internal/enc.
+func DecodePage(b []byte) (Page, error) {
+	var p Page
+	if err := enc.Decode(b, &p); err != nil {
+		return Page{}, fmt.Errorf("%w: %w", ErrPage, err)
+	}
+	if p.Index >= 1<<maxSiblings || len(p.CVs) == 0 || len(p.CVs) > PageUnits || len(p.Siblings) > maxSiblings {
+		return Page{}, fmt.Errorf("page %d with %d values and %d siblings: %w", p.Index, len(p.CVs), len(p.Siblings), ErrPage)
+	}
+	return p, nil
 }
 
 // Verified is a page that leads to an id. Only VerifyPage makes one with
