@@ -13,6 +13,11 @@ const (
 	exp64 = 0x7ff << 52
 	// minNormal is the exponent field of 2⁻¹²⁶ as a binary64.
 	minNormal = (1023 - 126) << 52
+	// half29 is what low29 leaves of a midpoint of two normal binary32.
+	half29 = 1 << 28
+	// wrapNormal bounds u<<1 − minNormal<<1 (modulo 2⁶⁴) for the bits u of zeros,
+	// of infinities, of NaN and of everything from 2⁻¹²⁶ up.
+	wrapNormal = 1<<64 - minNormal<<1
 )
 
 // FMA32 returns x·y+z with one rounding to nearest even, on any machine and

@@ -2,8 +2,6 @@
 
 package fx
 
-import "math/bits"
-
 // Purpose separates the uses of one seed; it is the last counter word.
 // Spec: FX-06.
 type Purpose uint32
@@ -104,34 +102,5 @@ func (s Stream) FillNormal(out []float32) {
 func (s Stream) FillSign(out []float32) {
 	for i := range out {
 		out[i] = s.Sign(uint64(i))
-	}
-}
-
-// Perm returns where position x goes in the pseudo-random permutation of
-// [0, n) for the data epoch e: an eight-round Feistel network on the smallest
-// even number of bits that holds n, applied again while the result is not below
-// n. Being a bijection it always gets there, in at most four passes on average.
-// It orders data; lots are drawn by package detrand.
-//
-// Bounds: x is taken modulo n; n = 0 returns 0.
-// Spec: FX-06, TNS-04.
-func Perm(seed uint64, e uint32, n, x uint64) uint64 {
-	if n == 0 {
-		return 0
-	}
-	x %= n
-	w := (bits.Len64(n-1) + 1) / 2
-	mask := uint64(1)<<w - 1
-	key := [2]uint32{uint32(seed), uint32(seed >> 32)}
-	for {
-		l, r := x>>w, x&mask
-		for j := range uint32(8) {
-			fn := Philox(key, [4]uint32{uint32(r), j, e, uint32(PurposeOrder)})[0]
-			l, r = r, l^(uint64(fn)&mask)
-		}
-		x = l<<w | r
-		if x < n {
-			return x
-		}
 	}
 }

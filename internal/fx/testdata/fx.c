@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reference text of fx/1 in C, on the machine's own fmaf. It prints result
+ * bits, 4 bytes each in the machine's order, for the tests to compare.
+ *
+ *   fx fma SEED COUNT     COUNT triples of the generator below
+ *   fx exp|log|tanh|sigmoid|silu START COUNT STEP   inputs START, START+STEP, ... mod 2^32
+ *
+ * Build: cc -O2 -std=c11 -ffp-contract=off fx.c -lm
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static float f(uint32_t u) { float x; memcpy(&x, &u, 4); return x; }
+static uint32_t bits(float x) { uint32_t u; memcpy(&u, &x, 4); return x != x ? 0x7fc00000u : u; }
+
+static uint64_t state;
+static uint64_t next(void) {
+	uint64_t z = (state += 0x9e3779b97f4a7c15u);
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+/* triple i: random, near cancellation, far apart, or short mantissas (ties and
+ * subnormal results). */
+static void triple(uint64_t i, uint32_t *x, uint32_t *y, uint32_t *z) {
+	uint64_t u = next(), v = next();
+	*x = (uint32_t)u, *y = (uint32_t)(u >> 32);
+	if (i % 4 == 3) {
+		*x &= 0xfffff000u, *y &= 0xfff00000u;
+	}
+	uint32_t p = bits(f(*x) * f(*y));
+	switch (i % 4) {
+	case 0: *z = (uint32_t)v; break;
+	case 1: *z = (p ^ 0x80000000u) + (uint32_t)(v & 7) - 3; break;
+	case 2: *z = p + ((uint32_t)(v % 60) - 30) * 0x800000u; break;
+	default:
+		*z = p + ((uint32_t)(v % 60) - 30) * 0x800000u + (uint32_t)(v >> 62);
+		if (v >> 40 & 1) {
+			*z = (uint32_t)v & 0x80ffffffu;
+			*y = 0x3f000000u - (*x & 0x7f800000u) + ((uint32_t)(v >> 50) << 9);
+		}
+	}
+}
+
+static float fx_exp(float x) {
+	if (x != x) return f(0x7fc00000);
+	if (x > f(0x42b17218)) return f(0x7f800000);
+	if (x < f(0xc2cff1b5)) return 0;
+	float n = fmaf(x, f(0x3fb8aa3b), f(0x4b400000)) - f(0x4b400000);
+	float r = fmaf(n, -f(0x35bfbe8e), fmaf(n, -f(0x3f317200), x));
+	static const uint32_t c[] = {0x3ab743cf, 0x3c088906, 0x3d2aa98c, 0x3e2aaac1, 0x3f000000};
+	float p = f(0x39506928);
+	for (int k = 0; k < 5; k++) p = fmaf(p, r, f(c[k]));
+	p = fmaf(p, r * r, r) + 1;
+	int i = (int)n, h = i >> 1;
+	return (p * f((uint32_t)(h + 127) << 23)) * f((uint32_t)(i - h + 127) << 23);
+}
+
+static float fx_log(float x) {
+	if (x != x || x < 0) return f(0x7fc00000);
+	if (x == 0) return f(0xff800000);
+	if (x == f(0x7f800000)) return x;
+	int e = 0;
+	float m = frexpf(x, &e); /* exact, subnormals too */
+	if (m < f(0x3f3504f3)) e--, m = m + m;
+	m = m - 1;
+	float z = m * m, p = f(0x3d9021bb);
+	static const uint32_t c[] = {0xbdebd1b8, 0x3def251a, 0xbdfe5d4f, 0x3e11e9bf, 0xbe2aae50, 0x3e4cceac, 0xbe7ffffc, 0x3eaaaaaa};
+	for (int k = 0; k < 8; k++) p = fmaf(p, m, f(c[k]));
+	float y = fmaf((float)e, f(0xb95e8083), (p * m) * z);
+	y = fmaf(-0.5f, z, y);
+	return fmaf((float)e, f(0x3f318000), m + y);
+}
+
+static float fx_tanh(float x) {
+	if (x != x) return f(0x7fc00000);
+	float a = fabsf(x), y;
+	if (a >= f(0x41104000)) y = 1;
+	else if (a >= f(0x3f200000)) y = 1 - 2 / (fx_exp(a + a) + 1);
+	else {
+		float z = a * a, p = f(0xbbbaf0ea);
+		static const uint32_t c[] = {0x3ca9134e, 0xbd5c1e2d, 0x3e088393, 0xbeaaaa99};
+		for (int k = 0; k < 4; k++) p = fmaf(p, z, f(c[k]));
+		y = fmaf(p * z, a, a);
+	}
+	return copysignf(y, x);
+}
+
+static float fx_sigmoid(float x) { return x < f(0xc2800000) ? fx_exp(x) : 1 / (1 + fx_exp(-x)); }
+
+static float fx_silu(float x) { return x * fx_sigmoid(x); }
+
+static void put(float x) {
+	uint32_t u = bits(x);
+	fwrite(&u, 4, 1, stdout);
+}
+
+int main(int argc, char **argv) {
+	if (argc < 4) return 2;
+	uint64_t from = strtoull(argv[2], 0, 10), n = strtoull(argv[3], 0, 10);
+	if (!strcmp(argv[1], "fma")) {
+		state = from;
+		for (uint64_t i = 0; i < n; i++) {
+			uint32_t x, y, z;
+			triple(i, &x, &y, &z);
+			put(fmaf(f(x), f(y), f(z)));
+		}
+		return 0;
+	}
+	float (*g)(float) = !strcmp(argv[1], "exp") ? fx_exp : !strcmp(argv[1], "log") ? fx_log
+		: !strcmp(argv[1], "tanh") ? fx_tanh : !strcmp(argv[1], "silu") ? fx_silu : fx_sigmoid;
+	uint64_t step = argc > 4 ? strtoull(argv[4], 0, 10) : 1;
+	for (uint64_t i = 0; i < n; i++) put(g(f((uint32_t)(from + i * step))));
+	return 0;
+}
