@@ -116,6 +116,9 @@ func (b *badgerEngine) get(key []byte, ts uint64) ([]byte, error) {
 }
 
 func (b *badgerEngine) scan(prefix, after []byte, ts uint64, visit func(key, value []byte) bool) error {
+	if b.db.IsClosed() {
+		return ErrClosed
+	}
 	txn := b.db.NewTransactionAt(ts, false)
 	defer txn.Discard()
 	it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: 16})
@@ -155,6 +158,9 @@ func (b *badgerEngine) newer(ts uint64) ([][]byte, error) {
 }
 
 func (b *badgerEngine) write(ts uint64, entries []entry) error {
+	if b.db.IsClosed() {
+		return ErrClosed
+	}
 	wb := b.db.NewWriteBatchAt(ts)
 	defer wb.Cancel()
 	for _, e := range entries {
@@ -178,7 +184,10 @@ func (b *badgerEngine) discard(ts uint64) error {
 
 // sync makes all logs durable. Badger's own Sync covers the memtable in use, but
 // not one that was filled and is not yet a table, so those come first.
-func (b *badgerEngine) sync() error {
+func (b *badgerEngine) sync(mark uint64) error {
+	if b.db.IsClosed() {
+		return ErrClosed
+	}
 	logs, err := filepath.Glob(filepath.Join(b.dir, "*.mem"))
 	if err != nil {
 		return err
@@ -188,16 +197,13 @@ func (b *badgerEngine) sync() error {
 			return err
 		}
 	}
-	return writeError(b.db.Sync())
+	if err := b.db.Sync(); err != nil || mark == 0 {
+		return writeError(err)
+	}
+	return writeMark(b.dir, mark)
 }
 
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+func (b *badgerEngine) synced() (uint64, error) { return readMark(b.dir) }
 
 func (b *badgerEngine) close() error {
 	if b.db.IsClosed() {

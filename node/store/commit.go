@@ -35,7 +35,7 @@ type Batch struct {
 }
 
 // Commit makes the block the new head. When it returns, the block survives the
-// death of the process; see Sync for power loss.
+// death of the process; see Sync for power loss. Genesis is synced at once.
 //
 // All keys of the height are written first, then alone the head marker, so
 // after a crash the head is either the old or the new one (STA-07, NODE-05).
@@ -63,6 +63,9 @@ func (s *Store) Commit(b Batch) error {
 		return fmt.Errorf("commit head %d: %w", b.Height, err)
 	}
 	s.head.Store(&head)
+	if b.Height == 0 {
+		return s.Sync()
+	}
 	return nil
 }
 

@@ -23,8 +23,11 @@ type engine interface {
 	write(ts uint64, entries []entry) error
 	// discard gives up what can only be read at times before ts.
 	discard(ts uint64) error
-	// sync returns when all finished writes survive a power loss.
-	sync() error
+	// sync returns when all finished writes survive a power loss. A mark above 0
+	// is remembered apart from the data, also durably.
+	sync(mark uint64) error
+	// synced returns the last mark, 0 if there is none.
+	synced() (uint64, error)
 	close() error
 }
 

@@ -40,5 +40,8 @@ func prefixed(prefix string, key []byte) []byte {
 // timeOf is the engine time of a height. Time 1 is before genesis.
 func timeOf(height uint64) uint64 { return height + 2 }
 
+// heightOf is the height of a time.
+func heightOf(ts uint64) uint64 { return ts - 2 }
+
 // beforeGenesis is the time of what is written when a store is created.
 const beforeGenesis = 1

@@ -84,7 +84,7 @@ func (l *Local) syncUpTo(n uint64) error {
 		return nil
 	}
 	upTo := l.written.Load()
-	if err := l.e.sync(); err != nil {
+	if err := l.e.sync(0); err != nil {
 		return err
 	}
 	l.synced = upTo

@@ -15,6 +15,7 @@ type memory struct {
 	mu     sync.RWMutex
 	keys   []string // ascending
 	values map[string][]version
+	mark   uint64
 	closed bool
 }
 
@@ -132,7 +133,14 @@ func (m *memory) discard(ts uint64) error {
 	return nil
 }
 
-func (m *memory) sync() error { return nil }
+func (m *memory) sync(mark uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mark = max(m.mark, mark)
+	return nil
+}
+
+func (m *memory) synced() (uint64, error) { return m.mark, nil }
 
 func (m *memory) close() error {
 	m.mu.Lock()

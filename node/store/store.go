@@ -81,10 +81,10 @@ func OpenMemory() *Store {
 // start brings the engines into a consistent state.
 func start(ledger, index engine) (*Store, error) {
 	s := &Store{ledger: ledger}
-	if err := s.checkFormat(); err != nil {
+	if err := s.loadMarkers(); err != nil {
 		return nil, err
 	}
-	if err := s.loadMarkers(); err != nil {
+	if err := s.checkFormat(); err != nil {
 		return nil, err
 	}
 	if err := s.undoUnfinished(); err != nil {
@@ -101,6 +101,7 @@ func start(ledger, index engine) (*Store, error) {
 	return s, nil
 }
 
+// checkFormat marks a new ledger and refuses those of other programs.
 func (s *Store) checkFormat() error {
 	want := enc.Encode(uint64(format))
 	got, err := s.ledger.get([]byte(keyFormat), latest)
@@ -115,14 +116,23 @@ func (s *Store) checkFormat() error {
 	return nil
 }
 
-// loadMarkers reads head and floor.
+// loadMarkers reads head and floor. A head below what was once synced means that
+// files were cut or lost.
 func (s *Store) loadMarkers() error {
-	head, err := readHead(s.ledger, latest)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
+	synced, err := s.ledger.synced()
 	if err != nil {
 		return err
+	}
+	head, err := readHead(s.ledger, latest)
+	switch {
+	case errors.Is(err, ErrNotFound) && synced == 0:
+		return nil
+	case errors.Is(err, ErrNotFound):
+		return fmt.Errorf("ledger is empty, it reached height %d: %w", heightOf(synced), ErrCorrupt)
+	case err != nil:
+		return err
+	case timeOf(head.Height) < synced:
+		return fmt.Errorf("ledger ends at height %d, it reached %d: %w", head.Height, heightOf(synced), ErrCorrupt)
 	}
 	b, err := s.ledger.get([]byte(keyFloor), latest)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -186,9 +196,15 @@ func (s *Store) Local() *Local { return s.local }
 
 // Sync returns when everything committed so far survives a power loss. Commit
 // itself survives the death of the process only.
-func (s *Store) Sync() error { return s.ledger.sync() }
+func (s *Store) Sync() error {
+	if h := s.head.Load(); h != nil {
+		return s.ledger.sync(timeOf(h.Height))
+	}
+	return s.ledger.sync(0)
+}
 
-// Close closes the ledger and the local records. Nothing may be in progress.
+// Close syncs and closes the ledger and the local records. Nothing may be in
+// progress.
 func (s *Store) Close() error {
-	return errors.Join(s.ledger.close(), s.local.close())
+	return errors.Join(s.Sync(), s.ledger.close(), s.local.close())
 }
