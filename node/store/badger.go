@@ -106,11 +106,11 @@ func (b *badgerEngine) get(key []byte, ts uint64) ([]byte, error) {
 	defer txn.Discard()
 	item, err := txn.Get(key)
 	if err != nil {
-		return nil, readError(key, err)
+		return nil, b.readError(key, err)
 	}
 	v, err := item.ValueCopy(nil)
 	if err != nil {
-		return nil, readError(key, err)
+		return nil, b.readError(key, err)
 	}
 	return notNil(v), nil
 }
@@ -134,7 +134,7 @@ func (b *badgerEngine) scan(prefix, after []byte, ts uint64, visit func(key, val
 			return nil
 		})
 		if err != nil {
-			return readError(item.Key(), err)
+			return b.readError(item.Key(), err)
 		}
 		if !more {
 			return nil
@@ -171,10 +171,10 @@ func (b *badgerEngine) write(ts uint64, entries []entry) error {
 			err = wb.SetEntryAt(badger.NewEntry(e.key, e.value), ts)
 		}
 		if err != nil {
-			return writeError(err)
+			return b.writeError(err)
 		}
 	}
-	return writeError(wb.Flush())
+	return b.writeError(wb.Flush())
 }
 
 func (b *badgerEngine) discard(ts uint64) error {
@@ -198,7 +198,7 @@ func (b *badgerEngine) sync(mark uint64) error {
 		}
 	}
 	if err := b.db.Sync(); err != nil || mark == 0 {
-		return writeError(err)
+		return b.writeError(err)
 	}
 	return writeMark(b.dir, mark)
 }
@@ -213,21 +213,21 @@ func (b *badgerEngine) close() error {
 }
 
 // readError maps what a read can end with: all but absence means damage.
-func readError(key []byte, err error) error {
+func (b *badgerEngine) readError(key []byte, err error) error {
 	switch {
 	case errors.Is(err, badger.ErrKeyNotFound):
 		return ErrNotFound
-	case errors.Is(err, badger.ErrDBClosed):
+	case b.db.IsClosed():
 		return ErrClosed
 	}
 	return fmt.Errorf("read key %x: %w: %w", key, err, ErrCorrupt)
 }
 
-func writeError(err error) error {
+func (b *badgerEngine) writeError(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, badger.ErrDBClosed), errors.Is(err, badger.ErrBlockedWrites):
+	case b.db.IsClosed():
 		return ErrClosed
 	case errors.Is(err, badger.ErrTxnTooBig):
 		return fmt.Errorf("%w: %w", err, ErrSize)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/merkle"
 )
 
@@ -59,7 +58,7 @@ func (s *Store) Commit(b Batch) error {
 		return fmt.Errorf("commit height %d: %w", b.Height, err)
 	}
 	head := Head{Height: b.Height, HeaderHash: b.HeaderHash, Root: b.Root}
-	if err := s.ledger.write(ts, []entry{{[]byte(keyHead), enc.Encode(head)}}); err != nil {
+	if err := s.ledger.write(ts, []entry{{[]byte(keyHead), encodeHead(head)}}); err != nil {
 		return fmt.Errorf("commit head %d: %w", b.Height, err)
 	}
 	s.head.Store(&head)

@@ -149,6 +149,8 @@ func (s *Store) loadMarkers() error {
 	return s.ledger.discard(timeOf(floor))
 }
 
+func encodeHead(h Head) []byte { return enc.Encode(h) }
+
 func readHead(e engine, ts uint64) (Head, error) {
 	var h Head
 	b, err := e.get([]byte(keyHead), ts)
