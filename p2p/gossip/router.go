@@ -75,6 +75,7 @@ type Router struct {
 
 	mu     sync.Mutex
 	topics map[Name]*Topic
+	scores map[peers.ID]float64 // at the last inspection
 }
 
 // New starts the router without topics. Close ends it.
@@ -106,9 +107,7 @@ func New(cfg Config) (*Router, error) {
 		pubsub.WithValidateQueueSize(validateQueue),
 		pubsub.WithValidateWorkers(runtime.NumCPU()),
 		pubsub.WithLogger(cfg.Logger),
-	}
-	if cfg.Observe != nil {
-		opts = append(opts, pubsub.WithPeerScoreInspect(r.inspect, inspectPeriod))
+		pubsub.WithPeerScoreInspect(r.inspect, inspectPeriod),
 	}
 	ps, err := pubsub.NewGossipSub(ctx, cfg.Host, opts...)
 	if err != nil {
@@ -121,9 +120,23 @@ func New(cfg Config) (*Router, error) {
 
 // inspect passes total scores on. pubsub calls it on a goroutine of its own.
 func (r *Router) inspect(scores map[peers.ID]float64) {
+	r.mu.Lock()
+	r.scores = scores
+	r.mu.Unlock()
+	if r.cfg.Observe == nil {
+		return
+	}
 	for id, s := range scores {
 		r.cfg.Observe(id, s)
 	}
+}
+
+// Score returns the peer's total score at the last inspection, at most 10 s old;
+// 0 if unknown. It includes the application score.
+func (r *Router) Score(id peers.ID) float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.scores[id]
 }
 
 // messageID is SHA-256(topic ‖ 0x00 ‖ data), first 20 bytes. Spec: P2P-11.
