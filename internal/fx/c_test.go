@@ -71,29 +71,40 @@ func (g *triples) word() uint64 {
 
 func (g *triples) next() (x, y, z float32) {
 	u, v := g.word(), g.word()
-	a, b := uint32(u), uint32(u>>32)
-	kind := g.i % 4
+	a, b, c, d := uint32(u), uint32(u>>32), uint32(v), uint32(v>>32)
+	e := d%81 - 40
+	kind := g.i % 6
 	g.i++
-	if kind == 3 {
-		a, b = a&0xfffff000, b&0xfff00000
-	}
-	p := Bits(Mul(math.Float32frombits(a), math.Float32frombits(b)))
-	var c uint32
 	switch kind {
 	case 0:
-		c = uint32(v)
 	case 1:
-		c = (p ^ 0x80000000) + uint32(v&7) - 3
+		c = (Bits(Mul(f(a), f(b))) ^ 0x80000000) + c&7 - 3
 	case 2:
-		c = p + (uint32(v%60)-30)*0x800000
+		c = Bits(Mul(f(a), f(b))) + (c%60-30)<<23
+	case 3:
+		a, b = a&0xfffff000, b&0xfff00000
+		if d&1 == 1 {
+			c &= 0x80ffffff
+			b = 0x3f000000 - a&0x7f800000 + d>>18<<9
+		} else {
+			c = Bits(Mul(f(a), f(b))) + (c%60-30)<<23 + d>>30
+		}
+	case 4:
+		a = Bits(FromInt(int32(a&0x3fffff|0x400001))) + e<<23
+		b = Bits(FromInt(int32(b&3+3))) ^ b&0x80000000
+		c = c&0x807fffff | (127+e-29-d%30)<<23
 	default:
-		c = p + (uint32(v%60)-30)*0x800000 + uint32(v>>62)
-		if v>>40&1 == 1 {
-			c = uint32(v) & 0x80ffffff
-			b = 0x3f000000 - a&0x7f800000 + uint32(v>>50)<<9
+		sign, low := b&0x80000000, b&1 == 1
+		k := a&7 + 1
+		a, b = (0x3f800000+k)^sign, 0x3f800000-2*k
+		c = c&0x807fffff | (127+e)<<23
+		if low {
+			c, a, b = c&0x807fffff, a-75<<23, b-75<<23
+		} else {
+			b += (e - 24) << 23
 		}
 	}
-	return math.Float32frombits(a), math.Float32frombits(b), math.Float32frombits(c)
+	return f(a), f(b), f(c)
 }
 
 func TestFX09FMAEqualsTheMachinesFMA(t *testing.T) {

@@ -25,24 +25,46 @@ static uint64_t next(void) {
 	return z ^ (z >> 31);
 }
 
-/* triple i: random, near cancellation, far apart, or short mantissas (ties and
- * subnormal results). */
+/* triple i: random, near cancellation, far apart, short mantissas (exact ties
+ * and subnormal results), a product on a midpoint with an addend far below the
+ * bits of binary64, and an addend on a binary32 with a product just less than
+ * half a unit of it. The last two need the round to odd. */
 static void triple(uint64_t i, uint32_t *x, uint32_t *y, uint32_t *z) {
 	uint64_t u = next(), v = next();
-	*x = (uint32_t)u, *y = (uint32_t)(u >> 32);
-	if (i % 4 == 3) {
-		*x &= 0xfffff000u, *y &= 0xfff00000u;
-	}
-	uint32_t p = bits(f(*x) * f(*y));
-	switch (i % 4) {
-	case 0: *z = (uint32_t)v; break;
-	case 1: *z = (p ^ 0x80000000u) + (uint32_t)(v & 7) - 3; break;
-	case 2: *z = p + ((uint32_t)(v % 60) - 30) * 0x800000u; break;
+	uint32_t a = (uint32_t)u, b = (uint32_t)(u >> 32), c = (uint32_t)v, d = (uint32_t)(v >> 32);
+	uint32_t e = d % 81 - 40; /* an exponent, modulo 2^32 */
+	switch (i % 6) {
+	case 0:
+		*x = a, *y = b, *z = c;
+		break;
+	case 1:
+		*x = a, *y = b, *z = (bits(f(a) * f(b)) ^ 0x80000000u) + (c & 7) - 3;
+		break;
+	case 2:
+		*x = a, *y = b, *z = bits(f(a) * f(b)) + (c % 60 - 30) * 0x800000u;
+		break;
+	case 3:
+		*x = a & 0xfffff000u, *y = b & 0xfff00000u;
+		if (d & 1) {
+			*z = c & 0x80ffffffu;
+			*y = 0x3f000000u - (*x & 0x7f800000u) + ((d >> 18) << 9);
+		} else {
+			*z = bits(f(*x) * f(*y)) + (c % 60 - 30) * 0x800000u + (d >> 30);
+		}
+		break;
+	case 4:
+		*x = bits((float)((a & 0x3fffffu) | 0x400001u)) + e * 0x800000u;
+		*y = bits((float)((b & 3) + 3)) ^ (b & 0x80000000u);
+		*z = (c & 0x807fffffu) | (127 + e - 29 - d % 30) << 23;
+		break;
 	default:
-		*z = p + ((uint32_t)(v % 60) - 30) * 0x800000u + (uint32_t)(v >> 62);
-		if (v >> 40 & 1) {
-			*z = (uint32_t)v & 0x80ffffffu;
-			*y = 0x3f000000u - (*x & 0x7f800000u) + ((uint32_t)(v >> 50) << 9);
+		a = (a & 7) + 1;
+		*x = (0x3f800000u + a) ^ (b & 0x80000000u), *y = 0x3f800000u - 2 * a;
+		*z = (c & 0x807fffffu) | (127 + e) << 23;
+		if (b & 1) {
+			*z &= 0x807fffffu, *x -= 75 * 0x800000u, *y -= 75 * 0x800000u;
+		} else {
+			*y += (e - 24) * 0x800000u;
 		}
 	}
 }
