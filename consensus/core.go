@@ -219,3 +219,25 @@ func (c *Core) wait(at uint64) {
 		c.waitAt = at
 	}
 }
+
+// Stats says how much a core holds.
+type Stats struct {
+	Views  int    // views above the root with any state
+	Stray  int    // of which so many are more than 256 ahead of the current one
+	Blocks int    // undecided blocks
+	Votes  int    // votes not yet joined into a certificate
+	Delta  uint64 // Δ in milliseconds
+}
+
+// Stats counts what the core holds. Cost: one look-up per view from the root
+// to 256 above the current one.
+func (c *Core) Stats() Stats {
+	st := Stats{Stray: len(c.views), Views: len(c.views), Blocks: len(c.blocks), Delta: c.delta}
+	for v := c.root.head.View + 1; v <= c.cur+futureViews; v++ {
+		if w := c.views[v]; w != nil {
+			st.Stray--
+			st.Votes += w.notarize.count() + w.nullify.count() + w.finalize.count()
+		}
+	}
+	return st
+}

@@ -117,8 +117,9 @@ const (
 )
 
 // Record is one entry of the write-ahead log. Data is never changed. A log
-// segment may go once the database holds, on stable storage, a final block
-// whose view is at least the View of each of its records.
+// segment may go once the database holds, on stable storage, a final block with
+// a Finalization of its own, from which the next core can be rooted, whose view
+// is at least the View of each of the segment's records.
 type Record struct {
 	_    struct{} `cbor:",toarray"`
 	Kind RecordKind

@@ -110,7 +110,7 @@ func (c *Core) adopt(q *cert.Certificate, formed bool) {
 		c.newest = q
 	}
 	if q.View >= c.cur {
-		c.enter(q.View+1, q.Kind == cert.Nullification)
+		c.enter(q.View+1, q.Kind == cert.Nullification || w.own.nullify != nil)
 	}
 }
 
@@ -126,15 +126,18 @@ func (c *Core) spread(q *cert.Certificate, raw []byte) {
 	}
 }
 
-// enter moves to view v (CONS-53 for Δ).
-func (c *Core) enter(v uint64, nullified bool) {
+// enter moves to view v. Δ grows if the view before failed: it was nullified, or
+// its Notarization came after our own Nullify. Without the second, a network
+// slower than 3Δ would notarize every view, finalize none and never slow down
+// (CONS-53).
+func (c *Core) enter(v uint64, failed bool) {
 	if v > c.cur+1 { // nobody can be called silent for views that we skipped
 		for i := range c.heard {
 			c.hear(i, v-1)
 		}
 	}
 	p := &c.cfg.Params
-	if !nullified {
+	if !failed {
 		c.delta = max(p.DeltaMS, c.delta*2/3)
 	} else if !broken(mutNoGrowth) {
 		c.delta = min(p.DeltaCapMS, c.delta*3/2)
@@ -191,7 +194,7 @@ func (c *Core) learn(p *msg.Proposal, raw []byte, hash header.Hash, leaves []*ce
 	if b == nil {
 		b = &block{hash: hash, head: p.Header}
 		c.blocks[hash] = b
-		if len(w.blocks) > 0 {
+		if len(w.blocks) > 0 && int(p.Header.Leader) != c.self { // our own may have been recorded and never sent
 			c.conflict(&msg.Message{Proposal: w.blocks[0].prop}, &msg.Message{Proposal: p})
 		}
 		w.blocks = append(w.blocks, b)

@@ -150,6 +150,7 @@ func (c *Core) cast(k cert.Kind, v uint64, block []byte) {
 	c.out.Sync = !broken(mutNoSync)
 	c.out.Send = append(c.out.Send, raw)
 	c.hear(c.self, v)
+	c.resendAt = max(c.resendAt, c.now+c.resendEvery())
 	c.dirty = true
 	c.count(vote)
 }

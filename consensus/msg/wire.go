@@ -133,8 +133,22 @@ func (m *Message) Kind() cert.Kind {
 	return KindBatch
 }
 
-// Bytes returns the encoding that Decode was given. Do not change it.
-func (m *Message) Bytes() []byte { return m.raw }
+// Bytes returns the encoding. Do not change it.
+func (m *Message) Bytes() []byte {
+	switch {
+	case m.raw != nil:
+		return m.raw
+	case m.Vote != nil:
+		return m.Vote.Encode()
+	case m.Proposal != nil:
+		return m.Proposal.Encode()
+	case m.Cert != nil:
+		return m.Cert.Encode()
+	case m.Batch != nil:
+		return m.Batch.Encode()
+	}
+	return nil
+}
 
 func (v *Vote) shape() error {
 	want := 32

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package coretest
+
+import (
+	"slices"
+
+	"github.com/openledger/openledger/consensus"
+	"github.com/openledger/openledger/consensus/msg"
+)
+
+// Node is a model of a whole node around one core: driver, write-ahead log,
+// database, bodies, mempool and execution. It does what the documentation of
+// consensus.Output demands, no more.
+type Node struct {
+	s     *Sim
+	index int // in the set; -1 is an observer
+	id    int
+	name  string
+	twin  bool // a faulty copy: nothing is asserted of it
+
+	core  *consensus.Core // nil while down
+	life  int             // incarnation; answers to an earlier one are dropped
+	fuse  int             // stages of Output until a crash; 0 = none
+	timer uint64
+
+	log     [][]byte // records on stable storage
+	tail    [][]byte // appended, not synced
+	db      []commit // final blocks, rising
+	safe    int      // of which so many are on stable storage
+	bodies  map[[32]byte]bool
+	pool    [][32]byte // transactions not yet final here
+	waiting []consensus.Fetch
+	syncing bool
+	lowest  uint64 // view that must never be undercut (I8)
+}
+
+type commit struct {
+	root    consensus.Root
+	prop    []byte
+	digests [][32]byte
+}
+
+func newNode(s *Sim, index, id int) *Node {
+	n := &Node{s: s, index: index, id: id, bodies: map[[32]byte]bool{}, name: "observer"}
+	if index >= 0 {
+		n.name = string(rune('0' + index))
+		n.twin = s.faults[index] == Twin
+	}
+	n.db = []commit{{root: s.genesis}}
+	n.safe = 1
+	return n
+}
+
+// Up reports whether the node runs.
+func (n *Node) Up() bool { return n.core != nil }
+
+// Height returns the height of the last final block.
+func (n *Node) Height() uint64 { return n.last().root.Header.Height }
+
+func (n *Node) last() *commit { return &n.db[len(n.db)-1] }
+
+// restart makes a new core from what is on stable storage.
+func (n *Node) restart() {
+	if n.core != nil || n.s.failure != nil {
+		return
+	}
+	cfg := consensus.Config{
+		ChainID: n.s.chainID, Set: n.s.set, Seed: n.s.genesis.Header.Beacon, Root: n.last().root, Params: n.s.Params,
+	}
+	if n.index >= 0 {
+		cfg.Key = n.s.keys[n.index]
+	}
+	core, err := consensus.New(cfg)
+	if err != nil {
+		n.s.fail("config", "node %s: %v", n.name, err)
+		return
+	}
+	n.core, n.timer, n.syncing, n.waiting = core, 0, false, nil
+	n.life++
+	var records []consensus.Record
+	for _, b := range n.log {
+		r, err := consensus.DecodeRecord(b)
+		if err != nil {
+			n.s.fail("record", "node %s: %v", n.name, err)
+		}
+		records = append(records, r)
+	}
+	n.s.trace("%d ms: node %s starts at height %d with %d records", n.s.now, n.name, n.Height(), len(records))
+	n.step(consensus.Restored{Records: records})
+	n.work()
+}
+
+// crash loses memory, a random end of what was appended but not synced, and
+// the commits that the database had not synced.
+func (n *Node) crash() {
+	if n.core == nil {
+		return
+	}
+	n.s.trace("%d ms: node %s crashes", n.s.now, n.name)
+	n.core, n.fuse = nil, 0
+	n.log = append(n.log, n.tail[:n.s.rng.Below(uint64(len(n.tail)+1))]...)
+	n.tail = nil
+	n.db = n.db[:n.safe]
+	n.pool = nil
+	n.bodies = map[[32]byte]bool{}
+	for _, b := range n.log {
+		for _, d := range bodiesOf(b) {
+			n.bodies[d] = true
+		}
+	}
+	if !n.s.healed {
+		n.s.after(n.s.rng.Below(4_000), n.restart)
+	} else {
+		n.s.after(100, n.restart)
+	}
+}
+
+// bodiesOf returns the batches that the driver wrote before a record.
+func bodiesOf(record []byte) [][32]byte {
+	r, err := consensus.DecodeRecord(record)
+	if err != nil || r.Kind != consensus.RecordBlock {
+		return nil
+	}
+	m, err := msg.Decode(r.Data)
+	if err != nil {
+		return nil
+	}
+	return m.Proposal.Digests
+}
+
+// later schedules do for this incarnation only.
+func (n *Node) later(d uint64, do func()) {
+	life := n.life
+	n.s.after(d, func() {
+		if n.core != nil && n.life == life {
+			do()
+		}
+	})
+}
+
+// receive is what the network calls.
+func (n *Node) receive(raw []byte) {
+	if n.core == nil {
+		return
+	}
+	m, err := msg.Decode(raw)
+	// Want may be asked before another copy of the message is stepped.
+	if err != nil || n.s.rng.Below(4) > 0 && !n.core.Want(m) {
+		return
+	}
+	if v, err := n.s.verify(raw); err == nil {
+		n.step(consensus.Message{Verified: v})
+	}
+}
+
+func (n *Node) wall() uint64 {
+	skew := n.s.Skew * uint64(n.id+1) / uint64(len(n.s.nodes)+1)
+	return wallBase + n.s.now + skew
+}
+
+// step runs the core, asserts, and acts on the output in its order.
+func (n *Node) step(e consensus.Event) {
+	if n.core == nil || n.s.failure != nil {
+		return
+	}
+	before := n.core.View()
+	out := n.core.Step(consensus.Input{Now: n.s.now, Wall: n.wall(), Event: e})
+	if out.Err != nil {
+		n.stopped(out.Err)
+		return
+	}
+	if !n.twin {
+		n.s.book.afterStep(n, before)
+		n.s.advanced(n.core.View())
+	}
+	n.act(out)
+}
+
+// stopped handles Output.Err: a violation, unless the node is faulty; then it
+// comes back without memory.
+func (n *Node) stopped(err error) {
+	if !n.twin {
+		n.s.book.stopped(n, err)
+		return
+	}
+	n.core, n.log, n.tail = nil, nil, nil
+	n.s.after(500, n.restart)
+}
+
+// burn counts one stage of the output and reports whether the node crashed.
+func (n *Node) burn() bool {
+	if n.fuse > 0 {
+		if n.fuse--; n.fuse == 0 {
+			n.crash()
+		}
+	}
+	return n.core == nil
+}
+
+func (n *Node) act(out consensus.Output) {
+	for _, raw := range out.Relay {
+		n.s.book.relayed(n, raw)
+		n.s.broadcast(n.index, raw)
+	}
+	if n.burn() {
+		return
+	}
+	for _, r := range out.Append {
+		n.append(r)
+	}
+	if n.burn() {
+		return
+	}
+	if out.Sync {
+		n.log, n.tail = append(n.log, n.tail...), nil
+	}
+	if n.burn() {
+		return
+	}
+	for _, raw := range out.Send {
+		n.s.book.sent(n, raw)
+		n.tell(raw)
+		n.s.broadcast(n.index, raw)
+		if n.burn() {
+			return
+		}
+	}
+	if n.timer = out.Deadline; n.timer != 0 {
+		at := n.timer
+		n.later(at-min(at, n.s.now), func() {
+			if n.timer == at {
+				n.step(consensus.Timer{})
+			}
+		})
+	}
+	for _, r := range out.Requests {
+		n.serve(r)
+	}
+	for _, d := range out.Decide {
+		n.decide(d)
+	}
+	if len(out.Decide) > 0 {
+		n.finish()
+	}
+	for _, e := range out.Evidence {
+		n.s.book.accused(n, e)
+	}
+}
+
+func (n *Node) tell(raw []byte) {
+	if n.s.Trace == nil {
+		return
+	}
+	if v, err := n.s.verify(raw); err == nil {
+		n.s.trace("%d ms: %s: %s", n.s.now, n.name, n.s.describe(v))
+	}
+}
+
+func (n *Node) append(r consensus.Record) {
+	if r.Kind == consensus.RecordBlock {
+		for _, d := range bodiesOf(r.Encode()) {
+			if !n.bodies[d] {
+				n.s.fail("I7-body", "node %s records a block without its body", n.name)
+			}
+		}
+	}
+	n.tail = append(n.tail, r.Encode())
+	if v, err := n.s.verify(r.Data); err == nil && v.Message().Vote != nil {
+		n.s.book.learn(n.s, v) // it may leave as part of a certificate only
+	}
+}
+
+// decide commits one block, as node/chain does.
+func (n *Node) decide(d consensus.Decision) {
+	if d.Header.Height <= n.Height() {
+		return // committed by sync meanwhile
+	}
+	n.s.book.decided(n, &d)
+	fin := d.Finalization
+	if fin.Hash() != d.Block {
+		fin = n.s.book.finalization(d.Block, fin)
+	}
+	state, receipts := n.s.book.result(d.Block)
+	n.commit(commit{
+		root:    consensus.Root{Header: d.Header, Finalization: fin, StateRoot: state, ReceiptsRoot: receipts},
+		prop:    n.core.Proposal(d.Block),
+		digests: d.Digests,
+	})
+	n.s.trace("%d ms: %s: decides %s height=%d view=%d", n.s.now, n.name, n.s.Name(d.Block), d.Header.Height, d.Header.View)
+}
+
+func (n *Node) commit(c commit) {
+	n.db = append(n.db, c)
+	n.pool = slices.DeleteFunc(n.pool, func(tx [32]byte) bool { return slices.Contains(c.digests, tx) })
+}
+
+// finish follows a run of decisions: sometimes the database is synced and the
+// log loses what it no longer needs, always the mempool is looked at again.
+func (n *Node) finish() {
+	if n.s.rng.Below(4) == 0 {
+		n.persist()
+	}
+	if n.index >= 0 && n.s.Observer && !n.twin {
+		fin := n.last().root.Finalization
+		o := n.s.nodes[len(n.s.nodes)-1]
+		raw := fin.Encode()
+		n.s.link(-1, -1, func() { o.receive(raw) })
+	}
+	n.work()
+}
+
+// persist syncs the database; only then records may go. A commit whose
+// own Finalization is not known cannot be a root, so it is not counted.
+func (n *Node) persist() {
+	for i := len(n.db); i > n.safe; i-- {
+		if r := &n.db[i-1].root; r.Finalization != nil && r.Finalization.Hash() == r.Header.Hash() {
+			n.safe = i
+			break
+		}
+	}
+	root := n.db[n.safe-1].root.Header.View
+	n.log = slices.DeleteFunc(n.log, func(b []byte) bool {
+		r, _ := consensus.DecodeRecord(b)
+		return r.View <= root
+	})
+}
+
+func (n *Node) addTx(tx [32]byte) {
+	if n.core != nil {
+		n.pool = append(n.pool, tx)
+		n.bodies[tx] = true
+		n.work()
+	}
+}
+
+func (n *Node) work() { n.step(consensus.Work{Pending: len(n.pool) > 0}) }
+
+// signedBy reports whether raw is, or holds, a signature of validator i.
+func signedBy(v msg.Verified, i int) bool {
+	switch m := v.Message(); {
+	case m.Vote != nil:
+		return int(m.Vote.Signer) == i
+	case m.Proposal != nil:
+		return int(m.Proposal.Header.Leader) == i
+	case m.Cert != nil:
+		return m.Cert.Has(i)
+	}
+	return false
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package coretest
+
+import (
+	"github.com/openledger/openledger/consensus"
+	"github.com/openledger/openledger/internal/detrand"
+)
+
+// Fault is how a validator misbehaves.
+type Fault uint8
+
+// The faults. Power of faulty validators is at most f (CONS-02).
+const (
+	Honest     Fault = iota
+	Silent           // never says anything
+	Twin             // two copies of an honest node with one key, which forget after each error
+	Equivocate       // two proposals in a view, a vote for everything
+	Unjustify        // proposals that skip a Nullification or stand on an unnotarized block
+	BadRoot          // proposals with another state root
+	Flood            // votes of far views and many blocks
+	Withhold         // bodies for some validators only
+)
+
+// Profile describes one run. Times are virtual milliseconds.
+type Profile struct {
+	Powers    []uint64
+	Faults    []Fault // by validator, in the order of Powers
+	Observer  bool    // one more node follows without a key
+	Loss, Dup uint64  // per mille of messages, until HealAt
+	DelayMin  uint64
+	DelayMax  uint64
+	HealDelay uint64 // largest delay from HealAt on
+	ExecMax   uint64 // longest execution of a block
+	Skew      uint64 // largest error of a wall clock, either way
+	Crashes   int    // single nodes
+	PowerCut  bool   // all nodes at once, at half of HealAt
+	Splits    int    // partitions
+	Txs       int    // transactions at random times before HealAt
+	HealAt    uint64
+	EndAt     uint64
+	Params    consensus.Params
+}
+
+// Powers of validator sets: one, equal and unequal stakes. Two have a total
+// that 3 divides, where a quorum rounded wrongly shows.
+var sets = [][]uint64{
+	{1}, {5, 5, 5, 5}, {3, 2, 2, 2}, {40, 30, 20, 10}, {1, 1, 1, 1, 1, 1, 1}, {9, 8, 5, 4, 2, 1, 1},
+}
+
+// Draw makes the profile of a seed.
+func Draw(seed uint64) Profile {
+	r := detrand.NewSplitMix(seed ^ 0x6f70656e)
+	p := Profile{
+		Powers: sets[r.Below(uint64(len(sets)))], Params: consensus.LocalParams(),
+		DelayMin: 1, DelayMax: 5 + r.Below(60), HealDelay: 40, ExecMax: 1 + r.Below(30),
+		Skew: r.Below(200), Observer: r.Below(3) == 0, Txs: int(4 + r.Below(12)),
+		HealAt: 8_000 + r.Below(8_000),
+	}
+	p.Faults = make([]Fault, len(p.Powers))
+	switch r.Below(10) {
+	case 0: // a calm network
+	case 3: // a certificate takes longer than 3Δ, for good
+		p.DelayMin, p.DelayMax, p.HealDelay = 750, 60, 60
+	case 1:
+		p.DelayMax = 900 // more than Δ at first
+	case 2:
+		p.ExecMax = 2_000
+	default:
+		p.Loss, p.Dup = r.Below(250), r.Below(150)
+	}
+	p.Crashes, p.Splits, p.PowerCut = int(r.Below(4)), int(r.Below(3)), r.Below(6) == 0
+	p.EndAt = p.HealAt + 40_000
+	p.corrupt(r)
+	return p
+}
+
+// corrupt makes validators faulty as long as their power stays at most f.
+func (p *Profile) corrupt(r *detrand.SplitMix) {
+	total := uint64(0)
+	for _, w := range p.Powers {
+		total += w
+	}
+	left := (total - 1) / 3
+	kind := Fault(r.Below(uint64(Withhold) + 1))
+	for _, i := range r.Perm(len(p.Powers)) {
+		if p.Powers[i] <= left {
+			left -= p.Powers[i]
+			p.Faults[i] = kind
+		}
+	}
+}
