@@ -4,7 +4,6 @@ package table
 
 import (
 	"math"
-	"math/big"
 	"strconv"
 	"strings"
 )
@@ -29,25 +28,16 @@ func Shortest(x float64) string {
 }
 
 // Exact returns the full decimal expansion of x, which every binary64 has: at
-// most 1,075 digits after the point, no exponent, no trailing zeros. x must be
-// finite; others give "null". Spec: OFF-01.
+// most 1,074 digits after the point, no exponent, no trailing zeros. Zero of
+// either sign is "0". x must be finite; others give "null". Spec: OFF-01.
 func Exact(x float64) string {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
+	switch {
+	case math.IsNaN(x) || math.IsInf(x, 0):
 		return "null"
+	case x == math.Trunc(x):
+		return strconv.FormatFloat(x+0, 'f', 0, 64) // −0 + 0 = 0
 	}
-	if x == 0 {
-		return "0"
-	}
-	// The denominator is a power of two ≤ 2^1074, so 1,074 decimals are exact.
-	text := new(big.Rat).SetFrac(bigParts(x)).FloatString(1074)
-	return strings.TrimRight(strings.TrimRight(text, "0"), ".")
-}
-
-// bigParts returns x as numerator and power-of-two denominator.
-func bigParts(x float64) (num, den *big.Int) {
-	r := new(big.Rat)
-	r.SetFloat64(x)
-	return r.Num(), r.Denom()
+	return strings.TrimRight(strconv.FormatFloat(x, 'f', 1074, 64), "0")
 }
 
 // kind of a cell's text.

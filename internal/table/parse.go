@@ -37,6 +37,7 @@ type parser struct {
 	opt   Options
 	line  int // of the row being read, from 1
 	width int // columns of every row, 0 before the first
+	named int // first column, from 0, whose cell makes line 1 a header
 }
 
 func (p *parser) fail(column int, format string, args ...any) *Error {
@@ -60,7 +61,8 @@ func (p *parser) run(data []byte) error {
 		p.line++
 	}
 	if p.t.Rows == 0 {
-		return p.fail(1, "no data rows after the header")
+		p.line = 1
+		return p.fail(p.named+1, "no data rows: line 1 is a header, for %s is not a number", quote(p.t.Header[p.named]))
 	}
 	return nil
 }
@@ -70,15 +72,13 @@ func (p *parser) row(row []byte) error {
 	if err := p.shape(row); err != nil {
 		return err
 	}
-	if p.line == 1 && isHeader(row) {
-		return p.header(row)
+	if p.line == 1 {
+		if p.named = headerAt(row); p.named >= 0 {
+			return p.header(row)
+		}
 	}
-	limit := MaxRows
-	if p.opt.MaxRows > 0 {
-		limit = min(limit, p.opt.MaxRows)
-	}
-	if p.t.Rows == limit {
-		return p.fail(1, "more than %d rows", limit)
+	if p.t.Rows == MaxRows {
+		return p.fail(1, "more than %d rows", MaxRows)
 	}
 	if (p.t.Rows+1)*p.t.Features > MaxCells {
 		return p.fail(1, "more than %d cells", MaxCells)
@@ -139,17 +139,16 @@ func badColumn(row []byte) (commas int) {
 	return commas
 }
 
-// isHeader reports whether some non-empty cell of the line is not a number.
-func isHeader(row []byte) bool {
-	for more := true; more; {
-		var cell []byte
-		cell, row, more = bytes.Cut(row, []byte{','})
+// headerAt returns the first column, from 0, that holds something else than a
+// number, or -1. Empty cells do not count: they are faults, or names left out.
+func headerAt(row []byte) int {
+	for j, cell := range bytes.Split(row, []byte{','}) {
 		cell = trim(cell)
 		if k, _, _ := scan(cell); len(cell) > 0 && k == notNumber {
-			return true
+			return j
 		}
 	}
-	return false
+	return -1
 }
 
 // header keeps the column names.

@@ -16,8 +16,6 @@ const (
 type Options struct {
 	// Unlabeled makes every column a feature, for rows that ask for an answer.
 	Unlabeled bool
-	// MaxRows lowers the bound on data rows; 0 means the constant MaxRows.
-	MaxRows int
 }
 
 // Error names the place of a fault. Its text is "FILE:LINE: column J: reason"
@@ -105,32 +103,6 @@ func (t *Table) Float64() []float64 {
 // that later checks name the place in the same way.
 func (t *Table) Errorf(i, j int, format string, args ...any) *Error {
 	return &Error{File: t.Name, Line: t.Line(i), Column: j + 1, Reason: fmt.Sprintf(format, args...)}
-}
-
-// AppendRow appends row i as canonical CSV, features and then the label if
-// there is one, without a line end. Parsing the text again gives equal cells.
-func (t *Table) AppendRow(dst []byte, i int) []byte {
-	for j := range t.Features {
-		if j > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, t.cellText(i*t.Features+j)...)
-	}
-	if t.Labels != nil {
-		dst = fmt.Appendf(dst, ",%d", t.Labels[i])
-	}
-	return dst
-}
-
-// cellText returns the canonical text of feature cell k.
-func (t *Table) cellText(k int) string {
-	switch {
-	case t.u8 != nil:
-		return fmt.Sprint(t.u8[k])
-	case t.i64 != nil:
-		return fmt.Sprint(t.i64[k])
-	}
-	return Shortest(t.f64[k])
 }
 
 // widen converts cells to a wider type; int64 to float64 rounds to nearest
