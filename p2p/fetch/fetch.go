@@ -55,7 +55,9 @@ type Config struct {
 	Peers func() []peers.ID
 	// Rate is what one peer may take from this node in bytes per second; 0 means
 	// 8 MiB/s.
-	Rate   float64
+	Rate float64
+	// Burst is what one peer may take at once in bytes; 0 means 64 MiB.
+	Burst  float64
 	Logger *slog.Logger
 }
 
@@ -94,6 +96,9 @@ type flight struct {
 func New(cfg Config) (*Fetcher, error) {
 	if cfg.Rate <= 0 {
 		cfg.Rate = freeRate
+	}
+	if cfg.Burst <= 0 {
+		cfg.Burst = freeBurst
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -50,7 +50,11 @@ func (m bitmap) encode() []byte {
 	b := append([]byte(nil), mapMagic...)
 	b = append(b, m.id[:]...)
 	b = binary.BigEndian.AppendUint64(b, m.size)
-	b = append(b, m.bits...)
+	return seal(append(b, m.bits...))
+}
+
+// seal appends the CRC-32C of b.
+func seal(b []byte) []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 

@@ -116,7 +116,7 @@ func (f *Fetcher) bucket(id peers.ID) *peers.Bucket {
 				}
 			}
 		}
-		b = peers.NewBucket(f.cfg.Rate, freeBurst, now)
+		b = peers.NewBucket(f.cfg.Rate, f.cfg.Burst, now)
 		if len(f.buckets) < maxBuckets {
 			f.buckets[id] = b
 		}
