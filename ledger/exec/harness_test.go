@@ -82,7 +82,7 @@ func key(n int) keys.PrivateKey {
 func addr(n int) keys.Address { return keys.SingleAuth(key(n).Public()).Address() }
 
 const (
-	startMS  = 1_000_000_000_000
+	startMS  = 4_000_000_000_000_000 // larger than any amount in a test
 	tickMS   = 500
 	people   = 12
 	rich     = 1_000_000 * fixed.OPEN
@@ -96,6 +96,7 @@ type chain struct {
 	env  Env
 	view *memView
 	time uint64
+	fee  fixed.Amount // max_fee of sign
 	// nonces by person, counted as transactions are made
 	nonces map[int]uint64
 }
@@ -119,7 +120,7 @@ func newChain(t testing.TB, change ...func(*genesis.Doc)) *chain {
 	if err := d.Check(); err != nil {
 		t.Fatal(err)
 	}
-	return &chain{t: t, env: Env{ChainID: d.ChainID()}, view: newMemView(d.Writes()), time: d.TimeMS, nonces: map[int]uint64{}}
+	return &chain{t: t, env: Env{ChainID: d.ChainID()}, view: newMemView(d.Writes()), time: d.TimeMS, fee: fixed.OPEN, nonces: map[int]uint64{}}
 }
 
 // sign makes the next transaction of a person with plenty of fee.
@@ -127,7 +128,7 @@ func (c *chain) sign(n int, p tx.Payload) tx.Verified {
 	c.t.Helper()
 	nonce := c.nonces[n]
 	c.nonces[n]++
-	return c.signBody(n, tx.Body{Nonce: nonce, MaxFee: fixed.OPEN, ValidUntil: c.height() + 100, Payload: p})
+	return c.signBody(n, tx.Body{Nonce: nonce, MaxFee: c.fee, ValidUntil: c.height() + 100, Payload: p})
 }
 
 func (c *chain) signBody(n int, b tx.Body) tx.Verified {
