@@ -51,6 +51,7 @@ func (d *Driver) act(ctx context.Context, out consensus.Output) error {
 
 // append writes a record, and before a block its batches.
 func (d *Driver) append(r consensus.Record) error {
+	d.logged.Store(max(d.logged.Load(), r.View))
 	if r.Kind == consensus.RecordBlock {
 		m, err := msg.Decode(r.Data)
 		if err != nil || m.Proposal == nil {
@@ -115,8 +116,9 @@ func (d *Driver) answer(ctx context.Context, ev consensus.Event) {
 	}
 }
 
-// maxBlockBytes bounds the transactions of an own block (block_bytes, CONS-53).
-const maxBlockBytes = 1 << 20
+// maxBlockBytes bounds the transactions of a block: with its header it is one
+// frame of blocks/1 (CONS-53, P2P-08).
+const maxBlockBytes = 768 << 10
 
 // batchLen is how many transactions fit into the next batch.
 func batchLen(txs [][]byte) int {

@@ -22,9 +22,9 @@ var errBatch = errors.New("invalid batch")
 
 // held is one checked batch.
 type held struct {
+	batch  *msg.Batch
 	raw    []byte
 	txs    []tx.Verified
-	author uint64
 	logged bool // stands in the write-ahead log
 	blocks int  // known undecided blocks that hold it
 }
@@ -73,7 +73,7 @@ func (s *batchStore) add(b *msg.Batch) error {
 	if err != nil {
 		return fmt.Errorf("%w of validator %d: %w", errBatch, b.Author, err)
 	}
-	s.keep(digest, &held{raw: m.Bytes(), txs: txs, author: b.Author})
+	s.keep(digest, &held{batch: b, raw: m.Bytes(), txs: txs})
 	return nil
 }
 
@@ -81,7 +81,7 @@ func (s *batchStore) add(b *msg.Batch) error {
 func (s *batchStore) own(b *msg.Batch, raw []byte) [32]byte {
 	digest := b.Digest(s.chainID)
 	if txs, err := s.verify(b.Txs); err == nil {
-		s.keep(digest, &held{raw: raw, txs: txs, author: b.Author})
+		s.keep(digest, &held{batch: b, raw: raw, txs: txs})
 	}
 	return digest
 }
@@ -155,9 +155,9 @@ func (s *batchStore) missing(digests [][32]byte) (out [][32]byte) {
 	return out
 }
 
-// body returns the raw batches and the transactions of held digests in order;
-// ok is false if one is missing.
-func (s *batchStore) body(digests [][32]byte) (raw [][]byte, txs []tx.Verified, ok bool) {
+// body returns held batches and their transactions in order; ok is false if one
+// is missing.
+func (s *batchStore) body(digests [][32]byte) (batches []msg.Batch, txs []tx.Verified, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range digests {
@@ -165,19 +165,19 @@ func (s *batchStore) body(digests [][32]byte) (raw [][]byte, txs []tx.Verified, 
 		if b == nil {
 			return nil, nil, false
 		}
-		raw, txs = append(raw, b.raw), append(txs, b.txs...)
+		batches, txs = append(batches, *b.batch), append(txs, b.txs...)
 	}
-	return raw, txs, true
+	return batches, txs, true
 }
 
 // valid checks the sums of a block whose batches are all held.
 func (s *batchStore) valid(h *header.Header, digests [][32]byte) bool {
-	raw, txs, ok := s.body(digests)
+	batches, txs, ok := s.body(digests)
 	size := 0
-	for _, b := range raw {
-		size += len(b)
+	for _, t := range txs {
+		size += len(t.Bytes())
 	}
-	return ok && uint64(len(txs)) == h.Txs && uint64(len(raw)) == h.Batches && size <= 2*maxBlockBytes
+	return ok && uint64(len(txs)) == h.Txs && uint64(len(batches)) == h.Batches && size <= maxBlockBytes
 }
 
 // raw returns one batch for a peer, nil if it is not held.
@@ -235,6 +235,15 @@ func (s *batchStore) decide(block header.Hash) {
 	if len(s.decided) > keepDecided {
 		s.forget(s.decided[0])
 		s.decided = s.decided[1:]
+	}
+}
+
+// relog lets every batch be logged once more: the segment that holds it may go.
+func (s *batchStore) relog() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.batches {
+		b.logged = false
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/openledger/openledger/consensus"
@@ -23,6 +24,8 @@ const (
 	maxJoin   = 64    // inputs that share one sync (CONS-05)
 	syncEvery = 64    // blocks between syncs of the database
 	syncAfter = 2_000 // milliseconds between syncs of the database
+
+	segmentBlocks = 1_024 // blocks of one log segment
 )
 
 // Network sends to the other validators and asks them.
@@ -86,6 +89,7 @@ type Driver struct {
 	deadline uint64
 	pending  bool
 	seq      uint64
+	logged   atomic.Uint64 // highest view in the log
 	wg       sync.WaitGroup
 }
 

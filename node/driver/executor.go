@@ -9,6 +9,8 @@ import (
 
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/consensus/header"
+	"github.com/openledger/openledger/ledger"
+	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/chain"
 )
 
@@ -30,10 +32,11 @@ type executor struct {
 	jobs  []job
 	ready chan struct{}
 
-	lastSync   uint64 // monotonic ms
-	unsynced   int
-	segment    uint64 // the log before it can go at the next sync
-	segmentEnd uint64 // height that was committed when segment began
+	lastSync uint64 // monotonic ms
+	unsynced int    // blocks since then
+	blocks   int    // since the last log segment was started
+	segment  uint64 // first log segment to keep once the head's view reaches keepView; 0: none planned
+	keepView uint64
 }
 
 func newExecutor(d *Driver) *executor {
@@ -90,12 +93,24 @@ func (e *executor) do(ctx context.Context, j job) error {
 }
 
 func (e *executor) block(hash header.Hash, h *header.Header, digests [][32]byte) (*chain.Block, error) {
-	raw, txs, ok := e.d.batches.body(digests)
+	batches, txs, ok := e.d.batches.body(digests)
 	if !ok {
 		return nil, fmt.Errorf("block %s at height %d: its batches are gone", blockName(hash), h.Height)
 	}
-	return &chain.Block{Hash: hash, Header: *h, Batches: raw, Txs: txs}, nil
+	known := make(verified, len(txs))
+	for _, t := range txs {
+		known[string(t.Bytes())] = t
+	}
+	v, err := ledger.Verify(e.d.cfg.Core.ChainID, ledger.Block{Header: *h, Batches: batches}, known)
+	return &chain.Block{Hash: hash, Verified: v}, err
 }
+
+// verified implements ledger.Cache over transactions that were checked when
+// their batch arrived.
+type verified map[string]tx.Verified
+
+// Lookup implements ledger.Cache.
+func (m verified) Lookup(raw []byte) (tx.Verified, bool) { v, ok := m[string(raw)]; return v, ok }
 
 func (e *executor) execute(ctx context.Context, r *consensus.Execute) error {
 	b, err := e.block(r.Block, r.Header, r.Digests)
@@ -127,14 +142,15 @@ func (e *executor) commit(dec *consensus.Decision) error {
 		e.d.cfg.Committed(b)
 	}
 	e.d.Wake()
-	return e.release()
+	return e.release(dec.Header.View)
 }
 
-// release syncs the database from time to time and then lets go of the log
-// segment that ended before the previous sync: each of its records is of a view
-// below the final block that is now on stable storage.
-func (e *executor) release() error {
+// release syncs the database from time to time and lets go of old log segments:
+// one may go when a final block of at least the views it speaks of is on stable
+// storage. Batches are logged anew in the next segment.
+func (e *executor) release(view uint64) error {
 	now := e.d.cfg.Clock.Now()
+	e.blocks++
 	if e.unsynced++; e.unsynced < syncEvery && now < e.lastSync+syncAfter {
 		return nil
 	}
@@ -142,5 +158,19 @@ func (e *executor) release() error {
 		return err
 	}
 	e.unsynced, e.lastSync = 0, now
+	if e.segment != 0 && view >= e.keepView {
+		if err := e.d.cfg.WAL.Release(e.segment); err != nil {
+			return fmt.Errorf("release write-ahead log: %w", err)
+		}
+		e.segment = 0
+	}
+	if e.segment == 0 && e.blocks >= segmentBlocks {
+		next, err := e.d.cfg.WAL.Segment()
+		if err != nil {
+			return fmt.Errorf("start log segment: %w", err)
+		}
+		e.blocks, e.segment, e.keepView = 0, next, e.d.logged.Load()
+		e.d.batches.relog()
+	}
 	return nil
 }

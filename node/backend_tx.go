@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/openledger/openledger/internal/fixed"
+	"github.com/openledger/openledger/ledger"
+	"github.com/openledger/openledger/ledger/exec"
+	"github.com/openledger/openledger/ledger/state"
+	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/node/events"
+	"github.com/openledger/openledger/node/store"
+	"github.com/openledger/openledger/rpc/api"
+)
+
+// finalWait is how long tx_submit waits for finality (RPC-06).
+const finalWait = 30 * time.Second
+
+// TxSubmit implements api.TxBackend.
+func (n *Node) TxSubmit(ctx context.Context, p api.TxSubmitParams) (api.TxStatus, error) {
+	if p.Wait != "" && p.Wait != "none" && p.Wait != "mempool" && p.Wait != "final" {
+		return api.TxStatus{}, api.BadParams("wait", "use none, mempool or final")
+	}
+	s, err := tx.Decode(p.Bytes)
+	if err != nil {
+		return api.TxStatus{}, clientError(err)
+	}
+	id := s.Body.ID(n.chain.Env().ChainID)
+	done, cancel := n.waiters.add(id)
+	defer cancel()
+	if err := n.submit(ctx, p.Bytes); err != nil {
+		return api.TxStatus{}, clientError(err)
+	}
+	if p.Wait == "none" || p.Wait == "mempool" {
+		return api.TxStatus{TxID: id, Status: "pending"}, nil
+	}
+	ctx, stop := context.WithTimeout(ctx, finalWait)
+	defer stop()
+	if wait(ctx, done) != nil {
+		return api.TxStatus{}, notFinal(id)
+	}
+	return n.TxGet(ctx, api.TxGetParams{TxID: id})
+}
+
+// submit admits raw bytes and gossips them.
+func (n *Node) submit(ctx context.Context, raw []byte) error {
+	if err := n.admit(raw); err != nil {
+		return err
+	}
+	return n.topics.tx.Publish(ctx, raw)
+}
+
+// TxBuild implements api.TxBackend.
+func (n *Node) TxBuild(_ context.Context, p api.TxBuildParams) (api.TxBuilt, error) {
+	kind, err := parseKind(p.Kind)
+	if err != nil {
+		return api.TxBuilt{}, api.BadParams("kind", err.Error())
+	}
+	payload, err := tx.ParsePayload(kind, p.Fields)
+	if err != nil {
+		return api.TxBuilt{}, api.BadParams("fields", err.Error())
+	}
+	if err := payload.Check(); err != nil {
+		return api.TxBuilt{}, clientError(err)
+	}
+	v, err := n.view()
+	if err != nil {
+		return api.TxBuilt{}, err
+	}
+	account, err1 := state.GetAccount(v, p.Sender)
+	params, err2 := state.GetParams(v)
+	clock, err3 := state.GetClock(v)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return api.TxBuilt{}, err
+	}
+	_, nonce := n.pool.OfSender(p.Sender, account.Nonce)
+	if p.Nonce != nil {
+		nonce = *p.Nonce
+	}
+	b := tx.Body{Kind: kind, Sender: p.Sender, Nonce: nonce, Tip: p.Tip, ValidUntil: clock.Height + params.ValidAhead/2, Payload: payload}
+	if b.MaxFee, err = suggestFee(b, params, clock); err != nil {
+		return api.TxBuilt{}, clientError(err)
+	}
+	chainID := n.chain.Env().ChainID
+	return api.TxBuilt{Bytes: b.Bytes(), SignBytes: b.SigningBytes(chainID), TxID: b.ID(chainID), Nonce: nonce, MaxFee: b.MaxFee,
+		ValidUntil: b.ValidUntil, Reveal: account.Auth == nil}, nil
+}
+
+// envelopeBytes is what signature and keys add to a body, generously.
+const envelopeBytes = 160
+
+// suggestFee covers the fee at four times the present base fee.
+func suggestFee(b tx.Body, p state.Params, c state.Clock) (fixed.Amount, error) {
+	weight := p.KindWeight + 4*uint64(len(b.Bytes())+envelopeBytes) + 200 + 600*b.Payload.Writes()
+	fee, err := fixed.MulDiv(weight, 4*uint64(c.BaseFee), 1)
+	if err != nil {
+		return 0, tx.Errorf(tx.TxArith, "fee overflows")
+	}
+	return fixed.Add(fixed.Amount(fee), b.Tip)
+}
+
+// parseKind reads a kind by name, in any case.
+func parseKind(name string) (tx.Kind, error) {
+	for i := range tx.Kinds {
+		if strings.EqualFold(tx.Kinds[i].Name, name) {
+			return tx.Kinds[i].Kind, nil
+		}
+	}
+	return tx.ParseKind(name)
+}
+
+// TxSimulate implements api.TxBackend.
+func (n *Node) TxSimulate(_ context.Context, p api.TxBytes) (api.TxSimulated, error) {
+	s, err := tx.Decode(p.Bytes)
+	if err != nil {
+		return api.TxSimulated{}, clientError(err)
+	}
+	t, err := tx.Verify(n.chain.Env().ChainID, s)
+	if err != nil {
+		return api.TxSimulated{}, clientError(err)
+	}
+	v, err := n.view()
+	if err != nil {
+		return api.TxSimulated{}, err
+	}
+	out, err := exec.Simulate(v, n.chain.Env(), n.clock.Wall(), []tx.Verified{t})
+	if err != nil {
+		return api.TxSimulated{}, err
+	}
+	return api.TxSimulated{Receipt: receiptView(0, out.Receipts[len(out.Receipts)-1])}, nil
+}
+
+func receiptView(height uint64, r ledger.Receipt) api.TxReceipt {
+	return api.TxReceipt{Code: r.Code.String(), Number: int(r.Code), Fee: r.Fee, Events: events.FromReceipt(height, r)}
+}
+
+// TxGet implements api.TxBackend.
+func (n *Node) TxGet(_ context.Context, p api.TxGetParams) (api.TxStatus, error) {
+	if raw := n.pool.Get(p.TxID); raw != nil {
+		return api.TxStatus{TxID: p.TxID, Status: "pending", Bytes: raw}, nil
+	}
+	height, index, err := n.store.TxLocation(p.TxID)
+	if errors.Is(err, store.ErrNotFound) {
+		return api.TxStatus{}, api.NotFound("transaction " + p.TxID.String())
+	}
+	if err != nil {
+		return api.TxStatus{}, err
+	}
+	receipts, err := n.chain.Receipts(height)
+	if err != nil {
+		return api.TxStatus{}, err
+	}
+	for _, r := range receipts {
+		if r.TxID == p.TxID {
+			view := receiptView(height, r)
+			out := api.TxStatus{TxID: p.TxID, Status: "final", Height: height, Index: uint64(index), Receipt: &view}
+			out.Bytes, err = n.rawTx(height, index)
+			return out, err
+		}
+	}
+	return api.TxStatus{}, fmt.Errorf("%w: receipt of %v at height %d", store.ErrCorrupt, p.TxID, height)
+}
+
+// rawTx returns the bytes of the transaction at an index of a block.
+func (n *Node) rawTx(height uint64, index uint32) ([]byte, error) {
+	batches, err := n.chain.Batches(height)
+	if err != nil {
+		return nil, err
+	}
+	at := int(index)
+	for _, b := range batches {
+		if at < len(b.Txs) {
+			return b.Txs[at], nil
+		}
+		at -= len(b.Txs)
+	}
+	return nil, fmt.Errorf("%w: transaction %d of height %d", store.ErrCorrupt, index, height)
+}
+
+// blockTxs decodes the transactions of a committed block.
+func (n *Node) blockTxs(height uint64) ([]tx.Signed, error) {
+	batches, err := n.chain.Batches(height)
+	if err != nil {
+		return nil, err
+	}
+	var out []tx.Signed
+	for _, b := range batches {
+		for _, raw := range b.Txs {
+			s, err := tx.Decode(raw)
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+			}
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// TxDecode implements api.TxBackend.
+func (n *Node) TxDecode(_ context.Context, p api.TxBytes) (api.TxDecoded, error) {
+	s, err := tx.Decode(p.Bytes)
+	if err != nil {
+		return api.TxDecoded{}, clientError(err)
+	}
+	b := s.Body
+	fields, err := json.Marshal(b.Payload)
+	return api.TxDecoded{TxID: b.ID(n.chain.Env().ChainID), Kind: b.Kind.String(), Sender: b.Sender, Nonce: b.Nonce, MaxFee: b.MaxFee,
+		Tip: b.Tip, ValidUntil: b.ValidUntil, Fields: fields, Signed: len(s.Sigs) > 0}, err
+}
+
+// TxPending implements api.TxBackend.
+func (n *Node) TxPending(_ context.Context, p api.TxPendingParams) (api.TxPending, error) {
+	ids := n.pool.IDs(p.Sender, api.Page{Limit: p.Limit}.Size())
+	if ids == nil {
+		ids = []tx.ID{}
+	}
+	return api.TxPending{Count: n.pool.Len(), Items: ids}, nil
+}
+
+// TxFee implements api.TxBackend.
+func (n *Node) TxFee(context.Context, api.Empty) (api.TxFee, error) {
+	v, err := n.view()
+	if err != nil {
+		return api.TxFee{}, err
+	}
+	params, err1 := state.GetParams(v)
+	clock, err2 := state.GetClock(v)
+	if err := errors.Join(err1, err2); err != nil {
+		return api.TxFee{}, err
+	}
+	typical, err := suggestFee(tx.Body{Payload: &tx.Transfer{}}, params, clock)
+	return api.TxFee{BaseFee: clock.BaseFee, Typical: typical / 4}, err
+}
+
+// FaucetRequest implements api.TxBackend: the operator's key asks the faucet for
+// the address.
+func (n *Node) FaucetRequest(ctx context.Context, p api.FaucetParams) (api.TxStatus, error) {
+	if n.cfg.Operator.IsZero() {
+		return api.TxStatus{}, api.Service("NOT_TESTNET", "this node has no key that could ask the faucet", "ask another node, or send a FaucetDrip with openledger tx build")
+	}
+	raw, err := n.signOwn(ctx, &tx.FaucetDrip{To: p.Address})
+	if err != nil {
+		return api.TxStatus{}, err
+	}
+	return n.TxSubmit(ctx, api.TxSubmitParams{Bytes: raw})
+}
+
+// signOwn builds and signs a transaction of the operator's account.
+func (n *Node) signOwn(ctx context.Context, payload tx.Payload) ([]byte, error) {
+	fields, err := json.Marshal(payload)
+	if err != nil {
+		return nil, err
+	}
+	built, err := n.TxBuild(ctx, api.TxBuildParams{Kind: payload.Kind().String(), Fields: fields, Sender: n.operator()})
+	if err != nil {
+		return nil, err
+	}
+	b := tx.Body{Nonce: built.Nonce, MaxFee: built.MaxFee, ValidUntil: built.ValidUntil, Payload: payload}
+	return tx.Sign(n.chain.Env().ChainID, b, n.cfg.Operator).Encode(), nil
+}
+
+// flatten lists the fields of a parameter struct by JSON name, nested ones with
+// a dot.
+func flatten(prefix string, v any) []api.Param {
+	var out []api.Param
+	rv := reflect.ValueOf(v)
+	for i := range rv.NumField() {
+		f := rv.Type().Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		name := prefix + strings.Split(f.Tag.Get("json"), ",")[0]
+		if f.Type.Kind() == reflect.Struct {
+			out = append(out, flatten(name+".", rv.Field(i).Interface())...)
+			continue
+		}
+		out = append(out, api.Param{Name: name, Value: fmt.Sprint(rv.Field(i).Interface())})
+	}
+	return out
+}

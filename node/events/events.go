@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package events
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/openledger/openledger/internal/fixed"
+	"github.com/openledger/openledger/ledger"
+	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/node/chain"
+	"github.com/openledger/openledger/rpc/api"
+)
+
+// MaxPage bounds one page of events.
+const MaxPage = 1_000
+
+// Log reads events of one chain. It is safe for concurrent use.
+type Log struct {
+	chain *chain.Chain
+
+	mu   sync.Mutex
+	news chan struct{} // closed and replaced at each commit
+}
+
+// New returns the event log of c.
+func New(c *chain.Chain) *Log { return &Log{chain: c, news: make(chan struct{})} }
+
+// Committed wakes all who wait.
+func (l *Log) Committed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.news)
+	l.news = make(chan struct{})
+}
+
+// Wait returns when a block above the cursor's height is committed, or with
+// ctx's error.
+func (l *Log) Wait(ctx context.Context, after api.Cursor) error {
+	for {
+		l.mu.Lock()
+		news := l.news
+		l.mu.Unlock()
+		if l.chain.Head().Height > after.Height {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Events returns the events after the cursor p.From. Event 0 of a height is its
+// head event. Next is the cursor to go on from.
+func (l *Log) Events(ctx context.Context, p api.EventsParams) (api.ChainEvents, error) {
+	limit := p.Limit
+	if limit <= 0 || limit > MaxPage {
+		limit = MaxPage
+	}
+	out := api.ChainEvents{Items: []api.Event{}, Next: p.From}
+	head := l.chain.Head().Height
+	for h := p.From.Height; h <= head && ctx.Err() == nil; h++ {
+		list, err := l.at(h)
+		if err != nil {
+			return out, err
+		}
+		for _, e := range list {
+			if h == p.From.Height && e.Seq <= p.From.Seq && p.From != (api.Cursor{}) {
+				continue
+			}
+			out.Next = api.Cursor{Height: e.Height, Seq: e.Seq}
+			if !wanted(p, e) {
+				continue
+			}
+			if out.Items = append(out.Items, e); len(out.Items) >= limit {
+				return out, nil
+			}
+		}
+	}
+	return out, ctx.Err()
+}
+
+func wanted(p api.EventsParams, e api.Event) bool {
+	if len(p.Topics) > 0 && !slices.Contains(p.Topics, e.Topic) {
+		return false
+	}
+	return p.Account == nil || slices.Contains(e.IDs, api.Hash(*p.Account))
+}
+
+// at lists the events of one height.
+func (l *Log) at(height uint64) ([]api.Event, error) {
+	h, _, err := l.chain.Header(height)
+	if err != nil {
+		return nil, err
+	}
+	receipts, err := l.chain.Receipts(height)
+	if err != nil {
+		return nil, err
+	}
+	out := []api.Event{{Height: height, Topic: "head", Name: "Head", IDs: []api.Hash{h.Hash()}}}
+	for _, r := range receipts {
+		for _, e := range FromReceipt(height, r) {
+			e.Seq = uint64(len(out))
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// FromReceipt gives the events of one receipt their names; Seq is not set.
+func FromReceipt(height uint64, r ledger.Receipt) []api.Event {
+	out := make([]api.Event, len(r.Events))
+	for i, e := range r.Events {
+		out[i] = api.Event{Height: height, Topic: Topic(e.Kind), Name: e.Name(), IDs: e.IDs}
+		for _, a := range e.Amounts {
+			out[i].Amounts = append(out[i].Amounts, fixed.Amount(a))
+		}
+		if !r.System() {
+			id := r.TxID
+			out[i].TxID = &id
+		}
+	}
+	return out
+}
+
+// Topic is the subscription topic of a kind's events.
+func Topic(k tx.Kind) string {
+	switch k {
+	case tx.KindDatasetUpload, tx.KindDatanetCreate:
+		return "dataset"
+	case tx.KindModelManifest, tx.KindAttributionCommit, tx.KindOfferPost:
+		return "model"
+	case tx.KindTrainDescriptor, tx.KindTaskClaim, tx.KindTaskCommit:
+		return "task"
+	case tx.KindCheckCommit, tx.KindCheckReveal:
+		return "check"
+	case tx.KindChannelOpen, tx.KindChannelRedeem, tx.KindChannelClose:
+		return "channel"
+	case tx.KindEpochCommit, tx.KindClaimEpoch:
+		return "payout"
+	}
+	return "tx"
+}

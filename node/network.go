@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/openledger/openledger/consensus/cert"
+	"github.com/openledger/openledger/consensus/header"
+	"github.com/openledger/openledger/internal/enc"
+	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/ledger"
+	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/node/chain"
+	"github.com/openledger/openledger/node/driver"
+	"github.com/openledger/openledger/node/mempool"
+	nodesync "github.com/openledger/openledger/node/sync"
+	"github.com/openledger/openledger/p2p"
+	"github.com/openledger/openledger/p2p/gossip"
+	"github.com/openledger/openledger/p2p/mesh"
+	"github.com/openledger/openledger/p2p/peers"
+	"github.com/openledger/openledger/p2p/stream"
+)
+
+// ProtocolVersion is what this build speaks (P2P-03).
+const ProtocolVersion = 1
+
+const maxBlobBytes = 50 << 30 // disk for blobs
+
+// leaderSeed orders the leaders of the first epoch (CONS-41).
+func leaderSeed(chainID [32]byte) [32]byte { return sha256.Sum256(chainID[:]) }
+
+// binding proves that a peer id speaks for a validator (P2P-02).
+type binding struct {
+	_   struct{} `cbor:",toarray"`
+	Key keys.PublicKey
+	Sig keys.Signature
+}
+
+func bindingBytes(chainID [32]byte, id peers.ID, epoch uint64) []byte {
+	return keys.Dom(keys.DomainPeerBind, chainID, id.String(), epoch)
+}
+
+func (n *Node) bind(seed [32]byte) error {
+	if n.index < 0 {
+		return nil
+	}
+	id, err := p2p.IDFromSeed(seed)
+	if err != nil {
+		return err
+	}
+	sig := n.cfg.Validator.Sign(bindingBytes(n.chain.Env().ChainID, id, n.chain.Set().Epoch()))
+	n.binding = enc.Encode(binding{Key: n.cfg.Validator.Public(), Sig: sig})
+	return nil
+}
+
+func (n *Node) verifyBinding(id peers.ID, b []byte) (int, error) {
+	var v binding
+	if err := enc.Decode(b, &v); err != nil {
+		return -1, err
+	}
+	i := n.chain.Set().Index(v.Key)
+	if i < 0 || !keys.Verify(v.Key, bindingBytes(n.chain.Env().ChainID, id, n.chain.Set().Epoch()), v.Sig) {
+		return -1, errors.New("binding of no validator")
+	}
+	return i, nil
+}
+
+func (n *Node) hostConfig(seed [32]byte) p2p.Config {
+	set := n.cfg.Settings.P2P
+	return p2p.Config{KeySeed: seed, ChainID: n.chain.Env().ChainID, Listen: set.Listen, Bootstrap: set.Bootstrap,
+		Profile: set.Profile, UserAgent: "openledger/" + Version, Version: ProtocolVersion, MinVersion: ProtocolVersion,
+		Validator: n.index, Validators: n.chain.Set().Len(), OnFrame: n.onFrame, Status: n.peerStatus,
+		VerifyBinding: n.verifyBinding, OnPeer: n.onPeer, Logger: n.log}
+}
+
+func (n *Node) peerStatus() p2p.Status {
+	h := n.chain.Head()
+	return p2p.Status{Height: h.Height, Final: h.HeaderHash, Epoch: n.chain.Set().Epoch(), Earliest: 1, Binding: n.binding}
+}
+
+func (n *Node) onFrame(_ int, frame []byte) {
+	if err := n.driver.Deliver(frame); err != nil {
+		n.log.Debug("bad consensus frame", "err", err)
+	}
+}
+
+func (n *Node) onPeer(e p2p.Event) {
+	n.log.Debug("peer", "id", e.Peer.ID, "kind", e.Kind, "height", e.Peer.Status.Height, "validator", e.Peer.Validator)
+	if e.Kind != p2p.PeerDown {
+		n.syncer.Wake()
+	}
+}
+
+func (n *Node) peerIDs() (out []peers.ID) {
+	for _, p := range n.host.Peers() {
+		out = append(out, p.ID)
+	}
+	return out
+}
+
+// lag is how far the best peer was ahead when it last said its height.
+func (n *Node) lag() uint64 {
+	own, best := n.chain.Head().Height, uint64(0)
+	for _, p := range n.host.Peers() {
+		best = max(best, p.Status.Height)
+	}
+	return max(best, own) - own
+}
+
+// protocols registers what this node answers (P2P-08).
+func (n *Node) protocols() error {
+	list := []stream.Protocol{
+		{Name: nodesync.Protocol, MaxFrame: 1 << 20, MaxTotal: 12 << 20, Deadline: 20 * time.Second, Rate: 4, Burst: 64,
+			Handler: func(_ context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
+				return nodesync.Serve(n.chain, req, send)
+			}},
+		{Name: driver.ProtocolBatch, MaxFrame: mesh.MaxFrame, MaxTotal: 16 << 20, Deadline: 5 * time.Second, Rate: 256, Burst: 512,
+			Handler: func(_ context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
+				if n.driver == nil {
+					return stream.ErrNotFound
+				}
+				return n.driver.ServeBatches(req, send)
+			}},
+		{Name: driver.ProtocolCerts, MaxFrame: 1 << 20, MaxTotal: 4 << 20, Deadline: 10 * time.Second, Rate: 20, Burst: 64,
+			Handler: func(ctx context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
+				if n.driver == nil {
+					return stream.ErrNotFound
+				}
+				return n.driver.ServeCerts(ctx, req, send)
+			}},
+	}
+	for _, p := range list {
+		if err := n.host.Streams().Register(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validators implements driver.Network.
+type validators struct{ n *Node }
+
+// Broadcast implements driver.Network.
+func (v validators) Broadcast(frame []byte, view uint64, own bool) {
+	if err := v.n.host.Mesh().Broadcast(mesh.Frame{Data: frame, View: view, Keep: own}); err != nil {
+		v.n.log.Error("broadcast", "bytes", len(frame), "err", err)
+	}
+}
+
+// Ask implements driver.Network.
+func (v validators) Ask(ctx context.Context, index int, protocol string, req []byte, each func([]byte) error) error {
+	for _, p := range v.n.host.Peers() {
+		if p.Validator == index {
+			return v.n.host.Streams().RequestFrames(ctx, p.ID, protocol, req, each)
+		}
+	}
+	return fmt.Errorf("validator %d is not connected", index)
+}
+
+// source implements nodesync.Source.
+type source struct{ n *Node }
+
+// Peers implements nodesync.Source: peers that were ahead come first.
+func (s source) Peers() []peers.ID {
+	var ahead, rest []peers.ID
+	own := s.n.chain.Head().Height
+	for _, p := range s.n.host.Peers() {
+		if p.Status.Height > own {
+			ahead = append(ahead, p.ID)
+		} else {
+			rest = append(rest, p.ID)
+		}
+	}
+	return append(ahead, rest...)
+}
+
+// Ask implements nodesync.Source.
+func (s source) Ask(ctx context.Context, id peers.ID, protocol string, req []byte, each func([]byte) error) error {
+	return s.n.host.Streams().RequestFrames(ctx, id, protocol, req, each)
+}
+
+// Punish implements nodesync.Source.
+func (s source) Punish(id peers.ID, points float64) { s.n.host.Book().Add(id, points) }
+
+// topics are the joined gossip topics.
+type topics struct{ tx, final, manifest *gossip.Topic }
+
+func (n *Node) joinTopics() (err error) {
+	g := n.host.Gossip()
+	if n.topics.tx, err = g.Join(gossip.Tx, n.onTx); err != nil {
+		return err
+	}
+	if n.topics.final, err = g.Join(gossip.Final, n.onFinal); err != nil {
+		return err
+	}
+	n.topics.manifest, err = g.Join(gossip.Manifest, n.onManifest)
+	return err
+}
+
+// onTx admits a gossiped transaction: invalid ones charge the peer, the rest is
+// local policy (P2P-11).
+func (n *Node) onTx(_ context.Context, _ peers.ID, data []byte) gossip.Verdict {
+	err := n.admit(bytes.Clone(data))
+	switch {
+	case err == nil:
+		return gossip.Accept
+	case errors.Is(err, tx.ErrInvalid):
+		return gossip.Reject
+	}
+	return gossip.Ignore
+}
+
+// admit decodes, verifies and adds a transaction to the mempool.
+func (n *Node) admit(raw []byte) error {
+	if _, ok := n.pool.Lookup(raw); ok {
+		return mempool.ErrKnown
+	}
+	s, err := tx.Decode(raw)
+	if err != nil {
+		return err
+	}
+	v, err := tx.Verify(n.chain.Env().ChainID, s)
+	if err != nil {
+		return err
+	}
+	if err := n.pool.Add(v); err != nil {
+		return err
+	}
+	if n.driver != nil {
+		n.driver.Wake()
+	}
+	return nil
+}
+
+func (n *Node) verifyTxs(raw [][]byte) ([]tx.Verified, error) {
+	return ledger.VerifyTxs(n.chain.Env().ChainID, raw, n.pool)
+}
+
+func (n *Node) publishFinal(h *header.Header, fin *cert.Certificate) {
+	if err := n.topics.final.Publish(context.Background(), chain.EncodeHeaderCert(h, fin)); err != nil {
+		n.log.Debug("publish final", "height", h.Height, "err", err)
+	}
+}
+
+// onFinal wakes a follower when a newer block is final.
+func (n *Node) onFinal(_ context.Context, _ peers.ID, data []byte) gossip.Verdict {
+	h, fin, err := chain.DecodeHeaderCert(data)
+	if err != nil || fin == nil {
+		return gossip.Reject
+	}
+	if h.Height <= n.chain.Head().Height {
+		return gossip.Ignore
+	}
+	if fin.View == h.View && fin.Hash() != h.Hash() {
+		return gossip.Reject
+	}
+	if err := cert.VerifyFinalization(n.chain.Set(), n.chain.Env().ChainID, fin); err != nil {
+		return gossip.Reject
+	}
+	n.syncer.Wake()
+	return gossip.Accept
+}

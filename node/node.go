@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/openledger/openledger/consensus"
+	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/ledger/genesis"
+	"github.com/openledger/openledger/ledger/state"
+	"github.com/openledger/openledger/node/chain"
+	"github.com/openledger/openledger/node/clock"
+	"github.com/openledger/openledger/node/config"
+	"github.com/openledger/openledger/node/driver"
+	"github.com/openledger/openledger/node/events"
+	"github.com/openledger/openledger/node/keystore"
+	"github.com/openledger/openledger/node/mempool"
+	"github.com/openledger/openledger/node/store"
+	nodesync "github.com/openledger/openledger/node/sync"
+	"github.com/openledger/openledger/p2p"
+	"github.com/openledger/openledger/p2p/fetch"
+	"github.com/openledger/openledger/rpc"
+)
+
+// Config is what New needs. Keys are already unlocked.
+type Config struct {
+	Home      string
+	Settings  config.Config
+	Genesis   genesis.Doc
+	Validator keys.PrivateKey // vote key; zero: this node only follows
+	Operator  keys.PrivateKey // account that works, checks and serves; zero: none
+	Log       *slog.Logger
+}
+
+// Node is one running node.
+type Node struct {
+	cfg   Config
+	log   *slog.Logger
+	clock clock.Clock
+	lock  *homeLock
+	token string
+
+	store   *store.Store
+	wal     *store.WAL
+	chain   *chain.Chain
+	pool    *mempool.Pool
+	events  *events.Log
+	host    *p2p.Host
+	blobs   *fetch.Store
+	fetcher *fetch.Fetcher
+	topics  topics
+	syncer  *nodesync.Syncer
+	driver  *driver.Driver // nil on a node that only follows
+	rpc     *rpc.Server
+	index   int // in the validator set, −1 for none
+	binding []byte
+	objects *announced
+	waiters *waiters
+
+	state   atomic.Value // string: starting, syncing, …
+	stop    context.CancelFunc
+	work    sync.WaitGroup
+	started time.Time
+}
+
+// New opens the home and builds every part in the order of ARCHITECTURE section
+// 9; nothing runs before Run. Errors name what is wrong and where.
+func New(cfg Config) (n *Node, err error) {
+	n = &Node{cfg: cfg, log: cfg.Log, clock: clock.NewReal(), index: -1, started: time.Now(), waiters: newWaiters()}
+	if n.log == nil {
+		n.log = slog.New(slog.DiscardHandler)
+	}
+	n.state.Store("starting")
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.release())
+		}
+	}()
+	if n.lock, err = lockHome(cfg.Home); err != nil {
+		return nil, err
+	}
+	if n.token, err = newToken(filepath.Join(cfg.Home, "rpc.token")); err != nil {
+		return nil, err
+	}
+	if err = n.openChain(); err != nil {
+		return nil, err
+	}
+	if err = n.openNetwork(); err != nil {
+		return nil, err
+	}
+	if err = n.openConsensus(); err != nil {
+		return nil, err
+	}
+	n.rpc, err = rpc.New(rpc.Config{Listen: cfg.Settings.RPC.Listen, Backend: n, Events: n.events, Blobs: blobs{n},
+		Token: n.token, CORSOrigins: cfg.Settings.RPC.CORSOrigins, Ready: n.ready, Log: n.log})
+	return n, err
+}
+
+// openChain opens store, chain and mempool.
+func (n *Node) openChain() (err error) {
+	set := n.cfg.Settings
+	if n.store, err = store.Open(n.cfg.Home, store.Options{CacheMiB: int(set.Store.CacheMiB), Logger: n.log}); err != nil {
+		return err
+	}
+	if n.chain, err = chain.Open(n.store, n.cfg.Genesis); err != nil {
+		return err
+	}
+	limits := mempool.Limits{Txs: int(set.Mempool.MaxTxs), Bytes: int(set.Mempool.MaxMiB) << 20, PerSender: int(set.Mempool.PerSender)}
+	n.pool = mempool.New(limits, n.chain.Env(), n.chain.View)
+	n.events = events.New(n.chain)
+	if !n.cfg.Validator.IsZero() {
+		n.index = n.chain.Set().Index(n.cfg.Validator.Public())
+		if n.index < 0 {
+			return fmt.Errorf("validator key %v is not in the genesis set", n.cfg.Validator.Public())
+		}
+	}
+	return nil
+}
+
+// openNetwork builds the host with its protocols and topics; it does not listen.
+func (n *Node) openNetwork() error {
+	seed, err := keystore.P2PSeed(filepath.Join(n.cfg.Home, "keys", "p2p.key"))
+	if err != nil {
+		return err
+	}
+	if n.blobs, err = fetch.OpenStore(filepath.Join(n.cfg.Home, "blobs"), maxBlobBytes); err != nil {
+		return err
+	}
+	if err := n.bind(seed); err != nil {
+		return err
+	}
+	n.objects = newAnnounced(n.store.Local())
+	if n.host, err = p2p.New(n.hostConfig(seed)); err != nil {
+		return err
+	}
+	if n.fetcher, err = fetch.New(fetch.Config{Streams: n.host.Streams(), Store: n.blobs, Book: n.host.Book(),
+		Peers: n.peerIDs, Logger: n.log}); err != nil {
+		return err
+	}
+	if err := n.protocols(); err != nil {
+		return err
+	}
+	return n.joinTopics()
+}
+
+// openConsensus builds the driver of a validator, or the syncer of a follower.
+func (n *Node) openConsensus() error {
+	n.syncer = nodesync.New(nodesync.Config{Chain: n.chain, Source: source{n}, Cache: n.pool, Committed: n.committed, Log: n.log})
+	if n.index < 0 {
+		return nil
+	}
+	wal, records, err := store.OpenWAL(filepath.Join(n.cfg.Home, "wal"))
+	if err != nil {
+		return err
+	}
+	n.wal = wal
+	root, err := n.chain.Root()
+	if err != nil {
+		return err
+	}
+	cfg := driver.Config{
+		Core: consensus.Config{ChainID: n.chain.Env().ChainID, Set: n.chain.Set(), Seed: leaderSeed(n.chain.Env().ChainID),
+			Key: n.cfg.Validator, Root: root, Params: consensus.LocalParams()},
+		Chain: n.chain, Pool: n.pool, Verify: n.verifyTxs, Net: validators{n}, WAL: wal, Clock: n.clock,
+		Catchup: n.syncer.Catchup, Committed: n.committed, Log: n.log,
+	}
+	for _, r := range records {
+		if r.Kind == driver.RecordBatch {
+			cfg.Batches = append(cfg.Batches, r.Payload)
+			continue
+		}
+		rec, err := consensus.DecodeRecord(r.Payload)
+		if err != nil {
+			return fmt.Errorf("write-ahead log: %w", err)
+		}
+		cfg.Records = append(cfg.Records, rec)
+	}
+	n.driver, err = driver.New(cfg)
+	return err
+}
+
+// Run serves until ctx ends, then stops in reverse order. An error is the reason
+// why the node had to stop by itself.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, n.stop = context.WithCancel(ctx)
+	defer n.stop()
+	if err := n.host.Start(); err != nil {
+		return errors.Join(err, n.release())
+	}
+	failed := make(chan error, 1)
+	n.spawn(func() {
+		err := n.advance(ctx)
+		if err == nil && ctx.Err() == nil {
+			err = errors.New("consensus stopped")
+		}
+		failed <- err
+	})
+	n.startWork(ctx)
+	n.rpc.Start()
+	n.log.Info("ready", "rpc", "http://"+n.rpc.Addr(), "height", n.chain.Head().Height, "peer", n.host.ID(), "in", time.Since(n.started).Round(time.Millisecond))
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		if err != nil {
+			n.log.Error("node must stop", "err", err)
+		}
+	}
+	n.state.Store("stopping")
+	n.stop()
+	return errors.Join(err, n.shutdown())
+}
+
+// advance moves the chain: votes, or follows.
+func (n *Node) advance(ctx context.Context) error {
+	if n.driver != nil {
+		n.state.Store("validating")
+		return n.driver.Run(ctx)
+	}
+	n.state.Store("observing")
+	return n.syncer.Follow(ctx)
+}
+
+func (n *Node) spawn(f func()) {
+	n.work.Add(1)
+	go func() { defer n.work.Done(); f() }()
+}
+
+const stopTimeout = 10 * time.Second
+
+// shutdown stops what Run started.
+func (n *Node) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	err := n.rpc.Close(ctx)
+	n.work.Wait()
+	return errors.Join(err, n.release())
+}
+
+// release closes what New opened, in reverse order.
+func (n *Node) release() error {
+	var errs []error
+	if n.fetcher != nil {
+		n.fetcher.Close()
+	}
+	if n.host != nil {
+		errs = append(errs, n.host.Close())
+	}
+	if n.wal != nil {
+		errs = append(errs, n.wal.Close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	if n.lock != nil {
+		errs = append(errs, n.lock.release())
+	}
+	return errors.Join(errs...)
+}
+
+// committed runs after each commit, where the chain is written.
+func (n *Node) committed(b *chain.Block) {
+	h := b.Header()
+	if err := n.pool.Committed(b.Verified.Txs(), h.Height); err != nil {
+		n.log.Error("mempool after commit", "height", h.Height, "err", err)
+	}
+	n.events.Committed()
+	n.waiters.committed(b.Verified.Txs())
+	if int(h.Leader) == n.index && b.Finalization != nil {
+		n.publishFinal(h, b.Finalization)
+	}
+	n.prune(h.Height)
+}
+
+// pruneEvery is how many heights pass between prunings.
+const pruneEvery = 2_048
+
+func (n *Node) prune(height uint64) {
+	keep := n.cfg.Settings.Store.RetainHeights
+	if n.cfg.Settings.Store.Archive || height%pruneEvery != 0 || height <= keep {
+		return
+	}
+	if err := n.store.Prune(keep); err != nil {
+		n.log.Warn("prune", "height", height, "err", err)
+	}
+}
+
+// view returns the newest committed state.
+func (n *Node) view() (state.View, error) { return n.chain.View() }
+
+// ready is the answer of /readyz.
+func (n *Node) ready() error {
+	if lag := n.lag(); lag > 2 {
+		return fmt.Errorf("%d heights behind", lag)
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package publish
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/openledger/openledger/internal/content"
+	"github.com/openledger/openledger/internal/enc"
+	"github.com/openledger/openledger/internal/fixed"
+	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/table"
+	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/poa/lineage"
+)
+
+// MaxManifest bounds a manifest in bytes.
+const MaxManifest = 16 << 10
+
+// ErrManifest reports a manifest or announcement that cannot be right.
+var ErrManifest = errors.New("invalid manifest")
+
+// Manifest describes a dataset's bytes. Its SHA-256 content id stands on the
+// ledger.
+type Manifest struct {
+	_        struct{}     `cbor:",toarray"`
+	Format   uint64       `json:"format"` // 1: CSV, integer cells 0..255, last column label
+	Name     string       `json:"name"`
+	Content  content.ID   `json:"content_cid"`
+	Bytes    uint64       `json:"bytes"`
+	RowRoot  tx.ID        `json:"row_root"`
+	Rows     uint64       `json:"rows"`
+	Features uint64       `json:"features"`
+	Terms    tx.ID        `json:"terms"`
+	Owner    keys.Address `json:"owner"`
+	Source   string       `json:"source"` // attribution line that the terms demand
+}
+
+// Encode returns the canonical bytes.
+func (m Manifest) Encode() []byte { return enc.Encode(m) }
+
+// CID is the content id on the ledger.
+func (m Manifest) CID() content.ID { return content.SumSHA256(m.Encode()) }
+
+// Decode reads a manifest. Errors: ErrManifest.
+func Decode(b []byte) (Manifest, error) {
+	var m Manifest
+	if len(b) > MaxManifest {
+		return m, fmt.Errorf("%w: %d bytes, at most %d", ErrManifest, len(b), MaxManifest)
+	}
+	if err := enc.Decode(b, &m); err != nil {
+		return Manifest{}, fmt.Errorf("%w: %w", ErrManifest, err)
+	}
+	if m.Format != 1 {
+		return Manifest{}, fmt.Errorf("%w: format %d, want 1", ErrManifest, m.Format)
+	}
+	return m, nil
+}
+
+// Input is what a contributor says about a file.
+type Input struct {
+	Name   string
+	Source string
+	Terms  tx.ID
+	Owner  keys.Address
+}
+
+// Prepare reads CSV bytes and describes them. file names them in errors. Errors:
+// *table.Error with line and column, ErrManifest if a cell is no integer 0..255.
+func Prepare(file string, csv []byte, in Input) (Manifest, error) {
+	t, err := table.Parse(file, csv, table.Options{})
+	if err != nil {
+		return Manifest{}, err
+	}
+	if _, ok := t.Uint8(); !ok {
+		return Manifest{}, t.NotUint8()
+	}
+	return Manifest{Format: 1, Name: in.Name, Content: content.Sum(csv), Bytes: uint64(len(csv)),
+		RowRoot: lineage.Root(lineage.TableRows(t)), Rows: uint64(t.Rows), Features: uint64(t.Features),
+		Terms: in.Terms, Owner: in.Owner, Source: in.Source}, nil
+}
+
+// Upload is the transaction payload that registers the dataset.
+func (m Manifest) Upload(datanet tx.ID, stake fixed.Amount) *tx.DatasetUpload {
+	return &tx.DatasetUpload{Datanet: datanet, Name: m.Name, Content: m.Content, RowRoot: m.RowRoot, Manifest: m.CID(),
+		Rows: m.Rows, Features: m.Features, Bytes: m.Bytes, Terms: m.Terms, Stake: stake}
+}
+
+// Load checks content bytes against a dataset's record and reads the table.
+// Errors: ErrManifest, *table.Error.
+func Load(cid content.ID, rowRoot tx.ID, csv []byte) (*table.Table, error) {
+	if !cid.Matches(csv) {
+		return nil, fmt.Errorf("%w: content does not match %v", ErrManifest, cid)
+	}
+	t, err := table.Parse(cid.String(), csv, table.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if lineage.Root(lineage.TableRows(t)) != rowRoot {
+		return nil, fmt.Errorf("%w: rows do not match root %v", ErrManifest, rowRoot)
+	}
+	return t, nil
+}
+
+// Kinds of announcements.
+const (
+	KindDataset = 1
+	KindModel   = 2
+)
+
+// Announcement tells the network that an object's content can be fetched
+// (P2P-10). The owner signs what it is about; Providers are full peer addresses
+// and a hint only: content is verified against the ledger wherever it comes from.
+type Announcement struct {
+	_         struct{}       `cbor:",toarray"`
+	Kind      uint64         `json:"kind"`
+	ID        tx.ID          `json:"id"`
+	Manifest  []byte         `json:"manifest"` // of a dataset; empty for a model
+	Key       keys.PublicKey `json:"key"`
+	Sig       keys.Signature `json:"-"`
+	Providers []string       `json:"providers"`
+}
+
+func (a Announcement) signed(chainID [32]byte) []byte {
+	return keys.Dom(keys.DomainManifest, chainID, a.Kind, a.ID, a.Manifest)
+}
+
+// Announce signs an announcement.
+func Announce(chainID [32]byte, kind uint64, id tx.ID, manifest []byte, providers []string, key keys.PrivateKey) Announcement {
+	a := Announcement{Kind: kind, ID: id, Manifest: manifest, Key: key.Public(), Providers: providers}
+	a.Sig = key.Sign(a.signed(chainID))
+	return a
+}
+
+// Encode returns the canonical bytes.
+func (a Announcement) Encode() []byte { return enc.Encode(a) }
+
+// Owner is the account that the signing key speaks for.
+func (a Announcement) Owner() keys.Address { return keys.SingleAuth(a.Key).Address() }
+
+// Bounds of Providers.
+const (
+	maxProviders    = 8
+	maxProviderText = 256
+)
+
+// DecodeAnnouncement reads an announcement and checks form and signature, not
+// that its owner is the object's. Errors: ErrManifest.
+func DecodeAnnouncement(chainID [32]byte, b []byte) (Announcement, error) {
+	var a Announcement
+	if len(b) > 2*MaxManifest {
+		return a, fmt.Errorf("%w: %d bytes", ErrManifest, len(b))
+	}
+	if err := enc.Decode(b, &a); err != nil {
+		return Announcement{}, fmt.Errorf("%w: %w", ErrManifest, err)
+	}
+	if len(a.Providers) > maxProviders {
+		return Announcement{}, fmt.Errorf("%w: %d providers, at most %d", ErrManifest, len(a.Providers), maxProviders)
+	}
+	for _, p := range a.Providers {
+		if len(p) > maxProviderText {
+			return Announcement{}, fmt.Errorf("%w: provider address of %d bytes", ErrManifest, len(p))
+		}
+	}
+	switch {
+	case a.Kind == KindDataset:
+		if _, err := Decode(a.Manifest); err != nil {
+			return Announcement{}, err
+		}
+	case a.Kind != KindModel || len(a.Manifest) != 0:
+		return Announcement{}, fmt.Errorf("%w: kind %d", ErrManifest, a.Kind)
+	}
+	if !keys.Verify(a.Key, a.signed(chainID), a.Sig) {
+		return Announcement{}, fmt.Errorf("%w: signature", ErrManifest)
+	}
+	return a, nil
+}
