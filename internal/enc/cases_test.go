@@ -4,7 +4,9 @@ package enc
 
 import (
 	"encoding/hex"
+	"fmt"
 	"math"
+	"reflect"
 	"strings"
 )
 
@@ -16,11 +18,11 @@ func hash(fill byte) (h [32]byte) {
 }
 
 // validVectors encodes Go values; check.py and the round-trip test decode them.
-func validVectors() []vector {
+func validVectors() []validVector {
 	h, n := hash(7), uint64(24)
-	var out []vector
+	var out []validVector
 	add := func(name, schema string, v any) {
-		out = append(out, vector{Name: name, Schema: schema, Hex: hex.EncodeToString(Encode(v))})
+		out = append(out, validVector{Name: name, Schema: schema, Value: plain(reflect.ValueOf(v)), Hex: hex.EncodeToString(Encode(v))})
 	}
 	add("zero takes one byte", "uint", uint64(0))
 	add("23 is the last one-byte integer", "uint", uint64(23))
@@ -54,6 +56,36 @@ func validVectors() []vector {
 	add("a record", "record", record{Kind: 0x0101, Hash: h, Memo: []byte("memo"), Parts: []pair{{Name: "x", N: 1}, {}}, Amount: -5, On: true})
 	add("8 arrays inside each other", "any", nested(8))
 	return out
+}
+
+// plain returns the value as the vectors write it: integers in decimal, bytes
+// in hex after 0x, structs as lists.
+func plain(v reflect.Value) any {
+	switch v.Kind() {
+	case reflect.Bool, reflect.String:
+		return v.Interface()
+	case reflect.Pointer, reflect.Interface:
+		if v.IsNil() {
+			return nil
+		}
+		return plain(v.Elem())
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return fmt.Sprintf("0x%x", v.Interface())
+		}
+		list := []any{}
+		for i := range v.Len() {
+			list = append(list, plain(v.Index(i)))
+		}
+		return list
+	case reflect.Struct:
+		list := []any{}
+		for i := 1; i < v.NumField(); i++ { // field 0 carries the toarray tag
+			list = append(list, plain(v.Field(i)))
+		}
+		return list
+	}
+	return fmt.Sprint(v.Interface())
 }
 
 // nested returns n arrays inside each other.
