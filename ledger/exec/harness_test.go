@@ -166,11 +166,9 @@ func (c *chain) blockAfter(ms uint64, txs ...tx.Verified) Result {
 		c.t.Fatal(err)
 	}
 	c.view.write(res.Writes)
-	total, err := state.Recount(c.view)
-	if err != nil || total != state.Total {
-		c.t.Fatalf("INV-01: accounts hold %d, err %v", total, err)
+	if err := Audit(c.view); err != nil {
+		c.t.Fatal(err)
 	}
-	checkEscrows(c.t, c.view)
 	return res
 }
 
@@ -230,59 +228,4 @@ func (c *chain) free(a keys.Address) fixed.Amount {
 		c.t.Fatal(err)
 	}
 	return acc.Free
-}
-
-// checkEscrows recounts the module accounts that have an owner per object
-// (INV-08).
-func checkEscrows(t testing.TB, v state.View) {
-	t.Helper()
-	const all = 1 << 20
-	var tasks, items, compute fixed.Amount
-	ts, err := state.ListTasks(v, nil, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range ts {
-		if !e.Value.State.Final() {
-			tasks += e.Value.Spec.Price + e.Value.Spec.CheckFee
-		}
-		due := state.DueKey(e.Value.DueMS, state.DueTask, e.ID[:])
-		if b, _ := v.Get(due); (b != nil) == e.Value.State.Final() {
-			t.Fatalf("INV-15: task %v is %v, due entry %x", e.ID, e.Value.State, b)
-		}
-	}
-	ds, err := state.ListDatasets(v, nil, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range ds {
-		items += e.Value.Stake
-	}
-	ms, err := state.ListModels(v, nil, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range ms {
-		items += e.Value.Stake
-		if a, err := state.GetAttribution(v, e.ID); err == nil {
-			items += a.Bond
-		}
-	}
-	os, err := state.ListOperators(v, nil, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range os {
-		compute += e.Value.Bond
-	}
-	for _, x := range []struct {
-		name string
-		at   keys.Address
-		want fixed.Amount
-	}{{"tasks", state.Tasks, tasks}, {"items", state.Items, items}, {"bonded-compute", state.Compute, compute}} {
-		a, err := state.GetAccount(v, x.at)
-		if err != nil || a.Free != x.want {
-			t.Fatalf("INV-08: module %s holds %d, objects need %d, err %v", x.name, a.Free, x.want, err)
-		}
-	}
 }

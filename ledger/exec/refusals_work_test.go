@@ -14,6 +14,21 @@ import (
 
 func kvs(key, value []byte) []merkle.KV { return []merkle.KV{{Key: key, Value: value}} }
 
+// dismiss takes operators out of the state, their money to the reserve.
+func (w *world) dismiss(list ...int) {
+	for _, n := range list {
+		op, err := state.GetOperator(w.view, addr(n))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.view.write(kvs(state.OperatorKey(addr(n)), nil))
+		set := func(k []byte, free fixed.Amount) { w.view.vals[string(k)] = encode(state.Account{Free: free}) }
+		set(state.AccountKey(state.Compute), w.free(state.Compute)-op.Bond)
+		set(state.AccountKey(state.Deposits), w.free(state.Deposits)-op.Deposit)
+		set(state.AccountKey(state.Reserve), w.free(state.Reserve)+op.Bond+op.Deposit)
+	}
+}
+
 func TestTrainDescriptorRefusals(t *testing.T) {
 	train := func(f func(w *world, p *tx.TrainDescriptor)) func(w *world) tx.Payload {
 		return func(w *world) tx.Payload {
@@ -52,13 +67,7 @@ func TestTaskClaimRefusals(t *testing.T) {
 }
 
 func TestTaskCommitRefusals(t *testing.T) {
-	alone := func(w *world) {
-		for _, n := range []int{op2, op3, op4} {
-			w.view.write(kvs(state.OperatorKey(addr(n)), nil))
-			w.view.vals[string(state.AccountKey(state.Compute))] = encode(state.Account{Free: w.free(state.Compute) - 5*fixed.OPEN})
-			w.view.vals[string(state.AccountKey(state.Reserve))] = encode(state.Account{Free: w.free(state.Reserve) + 5*fixed.OPEN})
-		}
-	}
+	alone := func(w *world) { w.dismiss(op2, op3, op4) }
 	refuse(t, newWorld(t), []refusal{
 		{"of an unknown task", op1, nil, func(w *world) tx.Payload { return w.commit(rootOf("none"), 8) }, tx.ObjUnknown},
 		{"by another operator", op2, nil, func(w *world) tx.Payload { return w.commit(w.claimed, 8) }, tx.ObjOwner},
@@ -169,11 +178,7 @@ func TestAttributionCommitRefusals(t *testing.T) {
 
 func TestANetworkOfFewChecksWithFew(t *testing.T) {
 	w := newWorld(t)
-	for _, n := range []int{op3, op4} { // op2 alone is left to check
-		w.view.write(kvs(state.OperatorKey(addr(n)), nil))
-		w.view.vals[string(state.AccountKey(state.Compute))] = encode(state.Account{Free: w.free(state.Compute) - 5*fixed.OPEN})
-		w.view.vals[string(state.AccountKey(state.Reserve))] = encode(state.Account{Free: w.free(state.Reserve) + 5*fixed.OPEN})
-	}
+	w.dismiss(op3, op4) // op2 alone is left to check
 	w.do(op1, w.commit(w.claimed, 8))
 	w.do(op2, w.hash(w.claimed, op2))
 	before := w.free(addr(op2))

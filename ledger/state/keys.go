@@ -106,6 +106,10 @@ func PendingKey(operator keys.Address, epoch uint64, offer ID) []byte {
 	return key(modEpoch, 2, operator[:], u64(epoch), offer[:])
 }
 
+// PendingPrefix is the prefix of every receipt.Pending; what follows is operator ‖
+// epoch ‖ offer.
+func PendingPrefix() []byte { return key(modEpoch, 2) }
+
 // SummaryKey is the key of the money summary of a ledger epoch (PAY-06).
 func SummaryKey(epoch uint64) []byte { return key(modPool, 0, u64(epoch)) }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/channel"
+	"github.com/openledger/openledger/ledger/econ"
 	"github.com/openledger/openledger/ledger/receipt"
 	"github.com/openledger/openledger/ledger/task"
 )
@@ -163,6 +164,12 @@ func CommitOf(v View, operator keys.Address, epoch uint64, offer ID) (ID, error)
 // ListCommits lists epoch commits by id after the given one.
 func ListCommits(v View, after *ID, limit int) ([]Entry[receipt.Commit], error) {
 	return list[receipt.Commit](v, key(modEpoch, 0), after, limit)
+}
+
+// GetSummary returns what a ledger epoch earned and paid (PAY-06); ok is false if
+// it earned nothing.
+func GetSummary(v View, epoch uint64) (s econ.Summary, ok bool, err error) {
+	return Load[econ.Summary](v, SummaryKey(epoch))
 }
 
 // Balance is what a module account holds, in base units.
