@@ -140,7 +140,7 @@ func honest(_ request, answer []byte) []byte { return answer }
 
 func TestFetchVerifiesAndKeepsEveryByte(t *testing.T) {
 	for name, size := range map[string]int{"nothing": 0, "one byte": 1, "one unit": content.UnitSize,
-		"two units": 2 * content.UnitSize, "many units and a bit": 70*content.UnitSize + 17} {
+		"two units": 2 * content.UnitSize, "many units and a bit": 18*content.UnitSize + 17} {
 		t.Run(name, func(t *testing.T) {
 			p2ptest.Virtual(t, func(t *testing.T) {
 				n := p2ptest.NewNet(t)
@@ -197,8 +197,8 @@ func TestDocumentsTravelWhole(t *testing.T) {
 // A peer that lies loses 500 points and the stream; an honest one completes the
 // blob, and no wrong byte is ever in it.
 func TestLyingPeers(t *testing.T) {
-	want := pattern(40 * content.UnitSize)
-	other := pattern(40*content.UnitSize + 1)[1:]
+	want := pattern(10 * content.UnitSize)
+	other := pattern(10*content.UnitSize + 1)[1:]
 	flip := func(op uint64, from uint64) func(request, []byte) []byte {
 		return func(r request, a []byte) []byte {
 			if r.Op == op && r.Index >= from && len(a) > 5 {
@@ -229,7 +229,7 @@ func TestLyingPeers(t *testing.T) {
 		}, want},
 		{"a size that differs by a unit", func(r request, a []byte) []byte {
 			if r.Op == 0 {
-				binary.BigEndian.PutUint64(a[1:], 41*content.UnitSize)
+				binary.BigEndian.PutUint64(a[1:], 11*content.UnitSize)
 			}
 			return a
 		}, want},
@@ -289,13 +289,13 @@ func cutAfter(n int64, served *atomic.Int64) func(request, []byte) []byte {
 
 func TestResumeFetchesOnlyWhatIsMissing(t *testing.T) {
 	p2ptest.Virtual(t, func(t *testing.T) {
-		const units = 50
+		const units = 22
 		want := pattern(units * content.UnitSize)
 		n := p2ptest.NewNet(t)
 		dir := t.TempDir()
 		a, b := newNode(t, n, t.TempDir(), 0), newNode(t, n, dir, 0)
 		var quitter *rogue
-		quitter = newRogue(t, n, want, func(r request, ans []byte) []byte { return cutAfter(20, &quitter.served)(r, ans) })
+		quitter = newRogue(t, n, want, func(r request, ans []byte) []byte { return cutAfter(9, &quitter.served)(r, ans) })
 		p2ptest.Connect(t, b.Host, quitter.Host)
 		id := a.put(t, want)
 		err := b.f.Fetch(t.Context(), id, 0, []peers.ID{quitter.ID()}, nil)
@@ -303,8 +303,8 @@ func TestResumeFetchesOnlyWhatIsMissing(t *testing.T) {
 			t.Fatalf("got %v", err)
 		}
 		first := b.f.Stats().UnitsFetched
-		if first != 20 {
-			t.Fatalf("%d units before the cut, want 20", first)
+		if first != 9 {
+			t.Fatalf("%d units before the cut, want 9", first)
 		}
 		if s := b.Book().Score(quitter.ID()); s < 0 {
 			t.Errorf("a broken connection cost points: %v", s)
@@ -325,12 +325,12 @@ func TestResumeFetchesOnlyWhatIsMissing(t *testing.T) {
 	})
 }
 
-// half leaves a half-fetched blob of 40 units, 20 of them mapped, in a folder.
+// half leaves a half-fetched blob, 9 of whose units are mapped, in a folder.
 func half(t *testing.T, n *p2ptest.Net, want []byte, dir string) content.ID {
 	t.Helper()
 	b := newNode(t, n, dir, 0)
 	var quitter *rogue
-	quitter = newRogue(t, n, want, func(r request, ans []byte) []byte { return cutAfter(20, &quitter.served)(r, ans) })
+	quitter = newRogue(t, n, want, func(r request, ans []byte) []byte { return cutAfter(9, &quitter.served)(r, ans) })
 	p2ptest.Connect(t, b.Host, quitter.Host)
 	id := content.Sum(want)
 	if err := b.f.Fetch(t.Context(), id, 0, []peers.ID{quitter.ID()}, nil); !errors.Is(err, fetch.ErrNoProvider) {
@@ -340,14 +340,14 @@ func half(t *testing.T, n *p2ptest.Net, want []byte, dir string) content.ID {
 }
 
 func TestDamagedLeftoversAreFetchedAgain(t *testing.T) {
-	const units = 40
+	const units = 18
 	want := pattern(units * content.UnitSize)
 	for _, c := range []struct {
 		name   string
 		damage func(t *testing.T, part, bits string)
 		again  uint64 // units that must travel after it
 	}{
-		{"nothing was damaged", func(*testing.T, string, string) {}, 20},
+		{"nothing was damaged", func(*testing.T, string, string) {}, 9},
 		{"the map is cut", func(t *testing.T, _, bits string) { must(t, os.Truncate(bits, 30)) }, units},
 		{"the map is gone", func(t *testing.T, _, bits string) { must(t, os.Remove(bits)) }, units},
 		{"the data is gone", func(t *testing.T, part, _ string) { must(t, os.Remove(part)) }, units},
@@ -357,7 +357,7 @@ func TestDamagedLeftoversAreFetchedAgain(t *testing.T) {
 			must(t, err)
 			_, err = f.WriteAt([]byte{want[5*content.UnitSize] ^ 1}, 5*content.UnitSize)
 			must(t, errors.Join(err, f.Close()))
-		}, 21},
+		}, 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p2ptest.Virtual(t, func(t *testing.T) {
@@ -389,7 +389,7 @@ func must(t *testing.T, err error) {
 
 func TestFourPeersShareTheWork(t *testing.T) {
 	p2ptest.Virtual(t, func(t *testing.T) {
-		const units = 200
+		const units = 100
 		want := pattern(units * content.UnitSize)
 		n := p2ptest.NewNet(t)
 		b := newNode(t, n, t.TempDir(), 0)
@@ -423,13 +423,13 @@ func TestFourPeersShareTheWork(t *testing.T) {
 // of another one.
 func TestStalledPeerIsWorkedAround(t *testing.T) {
 	p2ptest.Virtual(t, func(t *testing.T) {
-		want := pattern(60 * content.UnitSize)
+		want := pattern(24 * content.UnitSize)
 		n := p2ptest.NewNet(t)
 		a, b := newNode(t, n, t.TempDir(), 0), newNode(t, n, t.TempDir(), 0)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		slow := newRogue(t, n, want, func(r request, ans []byte) []byte {
-			if r.Op == 2 && r.Index < 59 {
+			if r.Op == 2 && r.Index < 23 {
 				<-ctx.Done()
 				return nil
 			}
@@ -527,16 +527,16 @@ func TestServingIsLimitedPerPeer(t *testing.T) {
 		must(t, err)
 		a = &node{store: st}
 		a.Host = n.Host(nil, func(h *p2p.Host) {
-			a.f, err = fetch.New(fetch.Config{Streams: h.Streams(), Store: st, Book: h.Book(), Rate: 1 << 20, Burst: 1 << 20})
+			a.f, err = fetch.New(fetch.Config{Streams: h.Streams(), Store: st, Book: h.Book(), Rate: 1 << 18, Burst: 1 << 18})
 			must(t, err)
 		})
 		b := newNode(t, n, t.TempDir(), 0)
 		p2ptest.Connect(t, b.Host, a.Host)
-		id := a.put(t, pattern(4<<20))
+		id := a.put(t, pattern(1<<20))
 		start := time.Now()
 		must(t, b.f.Fetch(t.Context(), id, 0, []peers.ID{a.ID()}, nil))
 		if d := time.Since(start); d < 2800*time.Millisecond || d > 4*time.Second {
-			t.Errorf("4 MiB at 1 MiB/s after 1 MiB at once took %s", d)
+			t.Errorf("1 MiB at 256 KiB/s after 256 KiB at once took %s", d)
 		}
 	})
 }
