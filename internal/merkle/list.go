@@ -43,7 +43,8 @@ func Prove(leaves [][]byte, i uint64) ([][32]byte, error) {
 	return path, nil
 }
 
-// Verify checks that leaf is number i of the n leaves under root.
+// Verify checks that leaf is number i of the n leaves under root. The root does
+// not hash n, so n must come from where the root comes from.
 //
 // Cost: at most 65 hashes. Errors: ErrIndex, ErrShape if the path is not
 // exactly as long as i and n demand, ErrRoot.
