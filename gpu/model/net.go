@@ -12,8 +12,9 @@ import (
 type Net struct {
 	arch   Arch
 	layers []dense
-	prob   []float32 // [C] scratch of the loss
-	labels []float64
+
+	prob    []float32 // [C] scratch of the loss
+	scratch *Weights  // gradients in the tensors' layout
 }
 
 // dense is one layer. I inputs, O outputs; w, gw and vw are [I, O], the
@@ -30,7 +31,7 @@ type dense struct {
 
 // NewNet returns a Net with the given weights and zero momentum. w is copied.
 func NewNet(w *Weights) *Net {
-	n := &Net{arch: w.Arch, prob: make([]float32, w.Arch.Classes)}
+	n := &Net{arch: w.Arch, prob: make([]float32, w.Arch.Classes), scratch: New(w.Arch)}
 	for _, l := range w.Arch.layers() {
 		size := l.in * l.out
 		n.layers = append(n.layers, dense{layer: l,
@@ -49,12 +50,12 @@ func (n *Net) SetMomentum(v *Weights) {
 
 // Weights returns a copy of the parameters as tensors.
 func (n *Net) Weights() *Weights {
-	return n.get(func(d *dense) ([]float64, []float64) { return d.w, d.b })
+	return n.get(New(n.arch), func(d *dense) ([]float64, []float64) { return d.w, d.b })
 }
 
 // Momentum returns a copy of the momentum as tensors.
 func (n *Net) Momentum() *Weights {
-	return n.get(func(d *dense) ([]float64, []float64) { return d.vw, d.vb })
+	return n.get(New(n.arch), func(d *dense) ([]float64, []float64) { return d.vw, d.vb })
 }
 
 func (n *Net) set(w *Weights, part func(*dense) (matrix, bias []float64)) {
@@ -68,8 +69,7 @@ func (n *Net) set(w *Weights, part func(*dense) (matrix, bias []float64)) {
 	}
 }
 
-func (n *Net) get(part func(*dense) (matrix, bias []float64)) *Weights {
-	w := New(n.arch)
+func (n *Net) get(w *Weights, part func(*dense) (matrix, bias []float64)) *Weights {
 	for i := range n.layers {
 		d := &n.layers[i]
 		m, b := part(d)

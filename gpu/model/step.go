@@ -102,8 +102,8 @@ func sgd(p, g, v []float64, lr, momentum float32) {
 }
 
 func (n *Net) norms(out []uint32) []uint32 {
-	g := n.get(func(d *dense) ([]float64, []float64) { return d.gw, d.gb })
-	for _, t := range g.Tensors {
+	n.get(n.scratch, func(d *dense) ([]float64, []float64) { return d.gw, d.gb })
+	for _, t := range n.scratch.Tensors {
 		out = append(out, fx.Bits(fx.RedSumSq(t.Data)))
 	}
 	return out

@@ -176,6 +176,8 @@ type runner struct {
 	loss   float32
 	losses []float32 // of the rows of one step
 	trace  []uint32  // records T_j of the segment
+	epoch  uint64    // data epoch of order
+	order  *fx.Order
 }
 
 func newRunner(j Job, s *State) *runner {
@@ -227,7 +229,10 @@ func (r *runner) one() {
 	r.net.Begin()
 	for k := range s.Batch {
 		at := r.step*s.Batch + k
-		i := int(fx.Perm(s.Seed, uint32(at/n), n, at%n))
+		if e := at / n; r.order == nil || e != r.epoch {
+			r.epoch, r.order = e, fx.NewOrder(s.Seed, uint32(e), n)
+		}
+		i := int(r.order.At(at % n))
 		r.losses[k] = r.net.Row(d.Row(i), d.Y[i], g)
 	}
 	r.loss = fx.Mul(fx.RedSum(r.losses), g)
