@@ -79,7 +79,11 @@ func (d *dense) back(below *dense) {
 
 // Update ends a step: g = fma(l2, p, g) for weights, not biases; v =
 // fma(momentum, v, g); p = fma(−lr, v, p). It appends to norms the bits of
-// red_sumsq(g) of each tensor in name order. Spec: OP-04, CHK-01.
+// red_sumsq(g) of each tensor in name order.
+//
+// Deviation: OP-04 gives SGD without a penalty; the l2 term is one more fma node
+// per weight before it, and the recorded norms contain it, the loss does not.
+// With l2 = 0 the bits are those of OP-04. Spec: OP-04, CHK-01.
 func (n *Net) Update(lr, l2, momentum float32, norms []uint32) []uint32 {
 	for i := range n.layers {
 		d := &n.layers[i]
