@@ -33,6 +33,7 @@ func (c *Core) decide() {
 		}
 		if c.root != before {
 			c.behind = 0
+			c.delta = max(c.cfg.Params.DeltaMS, c.delta*7/8)
 			i = -1 // the list was pruned
 		}
 	}
@@ -71,6 +72,10 @@ func (c *Core) final(b *block, fin *cert.Certificate) bool {
 			b.head.Height, b.head.StateRoot, b.head.ReceiptsRoot, c.root.state, c.root.receipts))
 		return false
 	}
+	if b.invalid || c.lawful(b) == bad {
+		c.fail(fmt.Errorf("%w: a quorum finalized height %d, which breaks our rules", ErrStateMismatch, b.head.Height))
+		return false
+	}
 	if !b.executed {
 		return false
 	}
@@ -100,7 +105,7 @@ func (c *Core) setRoot(b *block, q *cert.Certificate) {
 			continue
 		}
 		for _, x := range w.blocks {
-			if x != b && x.asked {
+			if x != b && (x.asked || x.running) {
 				dropped = append(dropped, x.hash)
 			}
 			delete(c.blocks, x.hash)
@@ -180,6 +185,9 @@ func (c *Core) request() {
 func (c *Core) obtain(b *block, q *cert.Certificate) {
 	if c.lawful(b) == bad {
 		return
+	}
+	if len(b.prop.Digests) == 0 && !b.held {
+		b.held, c.dirty = true, true // nothing to fetch
 	}
 	if !b.asked && !b.held && !b.invalid {
 		b.asked = true

@@ -236,7 +236,7 @@ func (c *Core) Stats() Stats {
 	for v := c.root.head.View + 1; v <= c.cur+futureViews; v++ {
 		if w := c.views[v]; w != nil {
 			st.Stray--
-			st.Votes += w.notarize.count() + w.nullify.count() + w.finalize.count()
+			st.Votes += w.notarize.Count() + w.nullify.Count() + w.finalize.Count()
 		}
 	}
 	return st

@@ -57,8 +57,8 @@ type Build struct {
 // Fetch asks for a block. With Proposal set the proposal itself is missing:
 // pull it by block hash from one of Holders, Verify it, and input it as Message.
 // Otherwise hold and check every batch of Digests, pulling what is missing, and
-// answer Available. It is asked once for each block that matters, also after a
-// restart and also if the batches are held already.
+// answer Available. It is asked for each block with batches that matters, also
+// after a restart and also if the batches are held already.
 type Fetch struct {
 	Block    header.Hash
 	View     uint64

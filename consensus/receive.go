@@ -46,12 +46,15 @@ func (c *Core) onVote(m *msg.Message) {
 func (c *Core) count(v *msg.Vote) {
 	w := c.at(v.View)
 	t := w.votes(v.Kind)
-	power, other := t.add(v, c.n, c.cfg.Set.Power(int(v.Signer)))
+	if t.Has(v) && !broken(mutCountTwice) {
+		return
+	}
+	power, other := t.Add(v, c.n, c.cfg.Set.Power(int(v.Signer)))
 	if other != nil {
 		c.conflict(&msg.Message{Vote: other}, &msg.Message{Vote: v})
 	}
 	if power >= c.quorum {
-		c.adopt(t.certificate(v), true)
+		c.adopt(t.Certificate(v), true)
 		return
 	}
 	// A third of the power that gives the view up wakes the timers.
@@ -85,7 +88,7 @@ func (c *Core) adopt(q *cert.Certificate, formed bool) {
 	}
 	*slot = q
 	c.dirty = true
-	w.votes(q.Kind.Vote()).close()
+	w.votes(q.Kind.Vote()).Close()
 	for i := range c.n {
 		if q.Has(i) {
 			c.hear(i, q.View)
@@ -128,19 +131,16 @@ func (c *Core) spread(q *cert.Certificate, raw []byte) {
 
 // enter moves to view v. Δ grows if the view before failed: it was nullified, or
 // its Notarization came after our own Nullify. Without the second, a network
-// slower than 3Δ would notarize every view, finalize none and never slow down
-// (CONS-53).
+// slower than 3Δ would notarize every view, finalize none and never slow down;
+// for the same reason Δ falls with decisions only (CONS-53).
 func (c *Core) enter(v uint64, failed bool) {
 	if v > c.cur+1 { // nobody can be called silent for views that we skipped
 		for i := range c.heard {
 			c.hear(i, v-1)
 		}
 	}
-	p := &c.cfg.Params
-	if !failed {
-		c.delta = max(p.DeltaMS, c.delta*2/3)
-	} else if !broken(mutNoGrowth) {
-		c.delta = min(p.DeltaCapMS, c.delta*3/2)
+	if failed && !broken(mutNoGrowth) {
+		c.delta = min(c.cfg.Params.DeltaCapMS, c.delta*3/2)
 	}
 	c.cur, c.entered, c.woke = v, c.now, 0
 	c.record(RecordEnter, v, nil)
@@ -224,7 +224,7 @@ func (c *Core) Want(m *msg.Message) bool {
 			return true // late, but it shows who is alive
 		}
 		w := c.views[v.View]
-		return w == nil || !w.votes(v.Kind).closed && !w.votes(v.Kind).has(v)
+		return w == nil || !w.votes(v.Kind).Closed() && !w.votes(v.Kind).Has(v)
 	case m.Cert != nil:
 		if m.Cert.View <= root {
 			return false

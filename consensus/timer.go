@@ -26,7 +26,7 @@ func (c *Core) awake() bool {
 		return true
 	}
 	w := c.views[c.cur]
-	return w != nil && (w.first != nil || w.nullify.most() > c.cfg.Set.Faulty())
+	return w != nil && (w.first != nil || w.nullify.Most() > c.cfg.Set.Faulty())
 }
 
 // silent reports whether the leader of the current view was not heard for ten
@@ -52,7 +52,9 @@ func (c *Core) timeouts() {
 	case !awake:
 		c.woke = 0
 	case c.woke == 0:
-		c.woke = max(c.now, 1)
+		if c.woke = max(c.now, 1); !c.wanted() && c.views[c.cur].first == nil {
+			c.woke = max(c.entered, 1) // woken by others, who have waited
+		}
 		c.resendAt = c.now + c.resendEvery()
 	}
 	if c.self < 0 {

@@ -60,8 +60,8 @@ func (n *Node) Height() uint64 { return n.last().root.Header.Height }
 
 func (n *Node) last() *commit { return &n.db[len(n.db)-1] }
 
-// restart makes a new core from what is on stable storage.
-func (n *Node) restart() {
+// Restart makes a new core from what is on stable storage.
+func (n *Node) Restart() {
 	if n.core != nil || n.s.failure != nil {
 		return
 	}
@@ -91,9 +91,10 @@ func (n *Node) restart() {
 	n.work()
 }
 
-// crash loses memory, a random end of what was appended but not synced, and
-// the commits that the database had not synced.
-func (n *Node) crash() {
+// Crash loses memory, a random end of what was appended but not synced, and
+// the commits that the database had not synced. The node starts again by itself
+// within 4 s.
+func (n *Node) Crash() {
 	if n.core == nil {
 		return
 	}
@@ -110,9 +111,9 @@ func (n *Node) crash() {
 		}
 	}
 	if !n.s.healed {
-		n.s.after(n.s.rng.Below(4_000), n.restart)
+		n.s.after(n.s.rng.Below(4_000), n.Restart)
 	} else {
-		n.s.after(100, n.restart)
+		n.s.after(100, n.Restart)
 	}
 }
 
@@ -144,13 +145,10 @@ func (n *Node) receive(raw []byte) {
 	if n.core == nil {
 		return
 	}
-	m, err := msg.Decode(raw)
+	c := n.s.check(raw)
 	// Want may be asked before another copy of the message is stepped.
-	if err != nil || n.s.rng.Below(4) > 0 && !n.core.Want(m) {
-		return
-	}
-	if v, err := n.s.verify(raw); err == nil {
-		n.step(consensus.Message{Verified: v})
+	if c.err == nil && (n.s.rng.Below(4) == 0 || n.core.Want(c.m)) {
+		n.step(consensus.Message{Verified: c.v})
 	}
 }
 
@@ -185,14 +183,14 @@ func (n *Node) stopped(err error) {
 		return
 	}
 	n.core, n.log, n.tail = nil, nil, nil
-	n.s.after(500, n.restart)
+	n.s.after(500, n.Restart)
 }
 
 // burn counts one stage of the output and reports whether the node crashed.
 func (n *Node) burn() bool {
 	if n.fuse > 0 {
 		if n.fuse--; n.fuse == 0 {
-			n.crash()
+			n.Crash()
 		}
 	}
 	return n.core == nil

@@ -62,6 +62,7 @@ type Sim struct {
 }
 
 type checked struct {
+	m   *msg.Message
 	v   msg.Verified
 	err error
 }
@@ -122,7 +123,7 @@ func (s *Sim) makeSet() {
 func (s *Sim) addNode(index int) {
 	n := newNode(s, index, len(s.nodes))
 	s.nodes = append(s.nodes, n)
-	s.after(s.rng.Below(20), n.restart)
+	s.after(s.rng.Below(20), n.Restart)
 }
 
 // Run plays the profile to its end. The error, if any, is a *Violation.
@@ -155,6 +156,13 @@ func (s *Sim) Until(end uint64, done func() bool) error {
 // Now returns the virtual time in milliseconds.
 func (s *Sim) Now() uint64 { return s.now }
 
+// Nodes lists the honest and twin nodes in set order, an observer last.
+func (s *Sim) Nodes() []*Node { return s.nodes }
+
+// Split parts the network: validators reach each other only within a group.
+// groups is by set index.
+func (s *Sim) Split(groups []int) { copy(s.group, groups) }
+
 // plan schedules what the profile asks for.
 func (s *Sim) plan() {
 	for range s.Txs {
@@ -167,7 +175,7 @@ func (s *Sim) plan() {
 	if s.PowerCut {
 		s.after(s.HealAt/2, func() {
 			for _, n := range s.nodes {
-				n.crash()
+				n.Crash()
 			}
 		})
 	}
@@ -196,7 +204,7 @@ func (s *Sim) Heal() {
 	for _, n := range s.nodes {
 		n.fuse = 0
 		if n.core == nil {
-			n.restart()
+			n.Restart()
 		}
 	}
 }
@@ -271,19 +279,22 @@ func (s *Sim) seen(from int, raw []byte) {
 	}
 }
 
-// verify is msg.Verify, once per message.
+// verify is msg.Decode and msg.Verify, once per message.
 func (s *Sim) verify(raw []byte) (msg.Verified, error) {
-	if c, ok := s.checked[string(raw)]; ok {
-		return c.v, c.err
-	}
-	var c checked
-	m, err := msg.Decode(raw)
-	if err == nil {
-		c.v, err = msg.Verify(s.set, s.chainID, m)
-	}
-	c.err = err
-	s.checked[string(raw)] = c
+	c := s.check(raw)
 	return c.v, c.err
+}
+
+func (s *Sim) check(raw []byte) checked {
+	c, ok := s.checked[string(raw)]
+	if ok {
+		return c
+	}
+	if c.m, c.err = msg.Decode(raw); c.err == nil {
+		c.v, c.err = msg.Verify(s.set, s.chainID, c.m)
+	}
+	s.checked[string(raw)] = c
+	return c
 }
 
 func (s *Sim) fail(invariant, format string, args ...any) {

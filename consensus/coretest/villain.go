@@ -30,13 +30,7 @@ func (x *villain) see(v msg.Verified) {
 	if p == nil || x.voted[v.Hash()] || x.s.rng.Below(4) == 0 {
 		return
 	}
-	h := v.Hash()
-	x.voted[h] = true
-	x.say(cert.Notarize, p.Header.View, h[:])
-	x.say(cert.Finalize, p.Header.View, h[:])
-	if x.s.rng.Below(3) == 0 {
-		x.say(cert.Nullify, p.Header.View, nil)
-	}
+	x.support(v.Hash(), p.Header.View)
 	if x.fault == Flood {
 		for range 4 {
 			far := p.Header.View + x.s.rng.Below(2_000)
@@ -45,6 +39,16 @@ func (x *villain) see(v msg.Verified) {
 			x.say(cert.Notarize, far, junk[:])
 			x.say(cert.Finalize, far, junk[:])
 		}
+	}
+}
+
+// support votes for a block in every way.
+func (x *villain) support(h header.Hash, view uint64) {
+	x.voted[h] = true
+	x.say(cert.Notarize, view, h[:])
+	x.say(cert.Finalize, view, h[:])
+	if x.s.rng.Below(3) == 0 {
+		x.say(cert.Nullify, view, nil)
 	}
 }
 
@@ -102,6 +106,8 @@ func (x *villain) lead(view uint64) {
 				x.s.link(x.index, n.index, func() { n.hold(body) })
 			}
 		}
+	case Unjustify:
+		x.send(x.propose(h, leaves, nil), x.s.rng.Below(2) == 0) // half of them cannot notarize it
 	default:
 		x.send(x.propose(h, leaves, nil), true)
 	}
@@ -115,6 +121,7 @@ func (x *villain) propose(h header.Header, leaves [][]byte, body [][32]byte) []b
 	raw := p.Encode()
 	x.s.seen(x.index, raw)
 	x.s.book.execute(h.Hash(), &h, body)
+	x.support(h.Hash(), h.View)
 	return raw
 }
 
@@ -132,12 +139,17 @@ func (x *villain) place(view uint64, unlawful bool) (header.Header, [][]byte, bo
 		if c == nil {
 			return header.Header{}, nil, false
 		}
+		if list := b.proposed[v]; unlawful && len(list) > 0 && x.s.rng.Below(2) == 0 {
+			q := c[0] // perhaps nobody notarized the last block of the view
+			if q == nil {
+				q = c[1]
+			}
+			if last := list[len(list)-1]; q != nil {
+				return x.child(view, last, &b.blocks[last].Header), order(q.Encode(), gap), true
+			}
+		}
 		if q := c[0]; q != nil && b.blocks[q.Hash()] != nil && (!unlawful || len(gap) > 0 || x.s.rng.Below(2) == 0) {
 			return x.child(view, q.Hash(), &b.blocks[q.Hash()].Header), order(q.Encode(), gap), true
-		}
-		if list := b.proposed[v]; unlawful && c[1] != nil && len(list) > 0 && x.s.rng.Below(2) == 0 {
-			q := list[0] // perhaps nobody notarized it
-			return x.child(view, q, &b.blocks[q].Header), order(c[1].Encode(), gap), true
 		}
 		switch {
 		case c[1] != nil:

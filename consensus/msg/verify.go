@@ -94,6 +94,9 @@ func (o *verified) verifyProposal(set *valset.Set, chainID [32]byte, p *Proposal
 		if err != nil {
 			return fmt.Errorf("leaf %d: %w", i, err)
 		}
+		if c.View != h.ParentView+uint64(i) { // before the signatures: no certificate is checked twice
+			return fmt.Errorf("%w: leaf %d is of view %d", ErrMalformed, i, c.View)
+		}
 		if err := c.Verify(set, chainID); err != nil {
 			return fmt.Errorf("leaf %d: %w", i, err)
 		}
