@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/valset"
@@ -100,7 +101,7 @@ func ParseJSON(b []byte) (Doc, error) {
 	if err := dec.Decode(&d); err != nil {
 		return Doc{}, fmt.Errorf("%w: %w", ErrGenesis, err)
 	}
-	if dec.More() {
+	if _, err := dec.Token(); err != io.EOF {
 		return Doc{}, fmt.Errorf("%w: more than one JSON value", ErrGenesis)
 	}
 	return d, d.Check()

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/channel"
@@ -152,6 +153,9 @@ func ParsePayload(k Kind, b []byte) (Payload, error) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(p); err != nil {
 		return nil, Errorf(EncField, "%v: %v", k, err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, Errorf(EncField, "%v: more than one JSON value", k)
 	}
 	return p, nil
 }
