@@ -7,18 +7,7 @@ import (
 	"testing"
 
 	"github.com/openledger/openledger/gpu/model"
-	"github.com/openledger/openledger/internal/fx"
-	"github.com/openledger/openledger/poa/program"
 )
-
-// tiny is a job of four rows, small enough to fuzz with.
-func tiny() Job {
-	return Job{
-		Spec: program.Train{Model: program.Softmax, Features: 2, Classes: 2, Scale: 1, Batch: 2,
-			StepsPerSegment: 1, Segments: 3, LR: fx.Bits(0.5)},
-		Data: &model.Data{Rows: 4, Features: 2, X: []float32{0, 1, 1, 0, 1, 1, 0, 0}, Y: []int{1, 0, 1, 0}},
-	}
-}
 
 // FuzzDecodeState: no input panics, and what is accepted has one encoding.
 func FuzzDecodeState(f *testing.F) {

@@ -135,7 +135,7 @@ func decodeSaved(j Job, data []byte) (*State, *checkpoint.Builder, error) {
 		return nil, nil, fmt.Errorf("%w: version %.40q is not %q", ErrSaved, f.Version, savedVersion)
 	case f.Bind != j.bind():
 		return nil, nil, fmt.Errorf("%w: it belongs to another task, operator, spec or data", ErrSaved)
-	case uint64(len(f.Leaves)) > j.Spec.Segments || f.State.Step != uint64(len(f.Leaves))*j.Spec.StepsPerSegment:
+	case len(f.Leaves) == 0 || uint64(len(f.Leaves)) > j.Spec.Segments || f.State.Step != uint64(len(f.Leaves))*j.Spec.StepsPerSegment:
 		return nil, nil, fmt.Errorf("%w: step %d after %d segments", ErrSaved, f.State.Step, len(f.Leaves))
 	}
 	s, err := f.State.state(model.ArchOf(j.Spec))

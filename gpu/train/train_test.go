@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/openledger/openledger/gpu/model"
@@ -285,10 +286,26 @@ func TestADivergingRunCommitsNothing(t *testing.T) {
 			if !errors.Is(err, train.ErrDiverged) || res != nil {
 				t.Fatalf("got %v, want ErrDiverged", err)
 			}
+			if !strings.Contains(err.Error(), "the loss of step") {
+				t.Errorf("the error does not name the first bad loss: %v", err)
+			}
 			if again, err2 := train.Run(j, train.Options{}); again != nil || err2.Error() != err.Error() {
 				t.Errorf("a replay fails otherwise: %v, then %v", err, err2)
 			}
 		})
+	}
+}
+
+func TestADivergingLastStepCommitsNothing(t *testing.T) {
+	j := small(t, program.Softmax)
+	j.Spec.Segments, j.Spec.StepsPerSegment, j.Spec.LR = 1, 1, 0x7f7fffff
+	j.Data.X[0] = 1e9 // the loss of the only step is finite, its update is not
+	for i := range j.Data.X {
+		j.Data.X[i] = float32(1e3 * j.Data.X[i])
+	}
+	_, err := train.Run(j, train.Options{})
+	if !errors.Is(err, train.ErrDiverged) || !errors.Is(err, model.ErrNotFinite) {
+		t.Errorf("got %v, want ErrDiverged and ErrNotFinite", err)
 	}
 }
 
