@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 	"testing"
 
@@ -54,6 +55,26 @@ func TestEXE05BelowStaysBelowAndZeroTakesNoWord(t *testing.T) {
 	a, b := New(filled(3), "t", filled(4)), New(filled(3), "t", filled(4))
 	if a.Below(0) != 0 || a.Uint64() != b.Uint64() {
 		t.Error("Below(0) moved the stream")
+	}
+}
+
+// TestEXE05RejectionIsExact looks at the last accepted and the first rejected
+// word: every value of [0, n) must have equally many accepted words.
+func TestEXE05RejectionIsExact(t *testing.T) {
+	for _, n := range []uint64{1, 2, 3, 5, 10, 1 << 20, 1<<63 - 1, 1 << 63, 1<<63 + 1, math.MaxUint64} {
+		// 2^64 = q·n + r, so the words 0 … q·n−1 are accepted.
+		// For n = 1 the product wraps to 0, as it should: all words are accepted.
+		q, r := bits.Div64(1%n, 0, n)
+		last := q*n - 1
+		if v, ok := reduce(last, n); !ok || v != n-1 {
+			t.Errorf("n %d: word %d gives %d, %v", n, last, v, ok)
+		}
+		if _, ok := reduce(last+1, n); ok && r != 0 {
+			t.Errorf("n %d: word %d is accepted", n, last+1)
+		}
+		if _, ok := reduce(math.MaxUint64, n); ok != (r == 0) {
+			t.Errorf("n %d: the largest word is accepted: %v", n, ok)
+		}
 	}
 }
 

@@ -51,12 +51,18 @@ func (d *Draw) Below(n uint64) uint64 {
 	if n == 0 {
 		return 0
 	}
-	excess := -n % n // 2^64 mod n
 	for {
-		if w := d.Uint64(); w <= ^uint64(0)-excess {
-			return w % n
+		if v, ok := reduce(d.Uint64(), n); ok {
+			return v
 		}
 	}
+}
+
+// reduce maps a word to [0, n), n > 0, and rejects the 2^64 mod n highest words,
+// which would make the low values likelier than the others.
+func reduce(w, n uint64) (v uint64, ok bool) {
+	excess := -n % n // 2^64 mod n
+	return w % n, w <= ^uint64(0)-excess
 }
 
 // Sample draws up to k different indices, in the order drawn. Each draw takes
@@ -69,10 +75,7 @@ func (d *Draw) Below(n uint64) uint64 {
 // does not fit 64 bits nothing is drawn. weights is not changed. Cost:
 // O(k·len(weights)).
 func (d *Draw) Sample(weights []uint64, k int) []int {
-	left, total, ok := remaining(weights)
-	if !ok {
-		return nil
-	}
+	left, total := remaining(weights)
 	var picks []int
 	for len(picks) < k && total > 0 {
 		i := locate(left, d.Below(total))
@@ -83,18 +86,16 @@ func (d *Draw) Sample(weights []uint64, k int) []int {
 	return picks
 }
 
-// remaining copies the weights and sums them; ok is false on overflow.
-func remaining(weights []uint64) (left []uint64, total uint64, ok bool) {
-	left = make([]uint64, len(weights))
-	copy(left, weights)
-	for _, w := range left {
+// remaining copies the weights and sums them; on overflow the sum is 0.
+func remaining(weights []uint64) (left []uint64, total uint64) {
+	for _, w := range weights {
 		sum, carry := bits.Add64(total, w, 0)
 		if carry != 0 {
-			return nil, 0, false
+			return nil, 0
 		}
-		total = sum
+		left, total = append(left, w), sum
 	}
-	return left, total, true
+	return left, total
 }
 
 // locate returns the first index whose cumulative weight exceeds r < Σ left.

@@ -138,6 +138,7 @@ func invalidVectors() []vector {
 		{"a two-byte simple value", "any", "f8ff", "malformed"},
 		{"a lone break", "any", "ff", "malformed"},
 		{"an integer below -2^63", "int", "3b8000000000000000", "malformed"},
+		{"an integer below -2^63 for any value", "any", "3b8000000000000000", "malformed"},
 		{"an integer from 2^63 on for a signed field", "int", "1b8000000000000000", "malformed"},
 		{"a negative integer for an unsigned field", "uint", "20", "malformed"},
 		{"256 for a byte", "uint8", "190100", "malformed"},
