@@ -37,6 +37,7 @@ type Config struct {
 	Genesis   genesis.Doc
 	Validator keys.PrivateKey // vote key; zero: this node only follows
 	Operator  keys.PrivateKey // account that works, checks and serves; zero: none
+	Lie       bool            // commit one false segment, to show that it is caught
 	Log       *slog.Logger
 }
 

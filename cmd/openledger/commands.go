@@ -6,7 +6,9 @@ import "github.com/spf13/cobra"
 
 func addCommands(root *cobra.Command, a *app) {
 	root.AddCommand(
-		newVersionCmd(a),
-		newKeysCmd(a),
+		newInitCmd(a), newKeysCmd(a), newNodeCmd(a), newStatusCmd(a), newDoctorCmd(a),
+		newSendCmd(a), newTxCmd(a), newFaucetCmd(a),
+		newAttributeCmd(), newPayoutCmd(),
+		newTestnetCmd(a), newVersionCmd(a),
 	)
 }

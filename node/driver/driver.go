@@ -67,7 +67,7 @@ type Config struct {
 	WAL       Log
 	Clock     clock.Clock
 	Workers   int // goroutines that check signatures; 0 means one per core
-	Catchup   func(ctx context.Context, target uint64) (consensus.Root, error)
+	Catchup   func(ctx context.Context) (consensus.Root, error)
 	Committed func(b *chain.Block) // called after each commit, on the executor
 	Log       *slog.Logger
 }

@@ -222,7 +222,7 @@ func (f *fetcher) sync(ctx context.Context, r consensus.Sync) {
 		done := make(chan struct{})
 		f.d.exec.push(job{call: func() {
 			defer close(done)
-			root, err := f.d.cfg.Catchup(ctx, 0)
+			root, err := f.d.cfg.Catchup(ctx)
 			if err != nil {
 				f.d.log.Warn("sync", "target_view", r.Target.View, "err", err)
 				return

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/ledger/genesis"
+	"github.com/openledger/openledger/node"
+	"github.com/openledger/openledger/node/config"
+	"github.com/openledger/openledger/node/keystore"
+	"github.com/openledger/openledger/testnet/bundle"
+)
+
+type initResult struct {
+	Home    string `json:"home"`
+	Network string `json:"network,omitempty"`
+	Config  string `json:"config"`
+}
+
+func newInitCmd(a *app) *cobra.Command {
+	var join string
+	cmd := &cobra.Command{
+		Use: "init", Short: "Make a home: configuration, and the network to join", Args: cobra.NoArgs,
+		Example: "  openledger init --home ~/.openledger --join join.json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := initHome(a.home, join)
+			if err != nil {
+				return err
+			}
+			return a.print(cmd, r, func(w io.Writer) {
+				fmt.Fprintf(w, "home %s ready\n", r.Home)
+				if r.Network == "" {
+					fmt.Fprintln(w, "next: openledger node --join FILE")
+				} else {
+					fmt.Fprintf(w, "network %s; next: openledger node --home %s\n", r.Network, r.Home)
+				}
+			})
+		},
+	}
+	cmd.Flags().StringVar(&join, "join", "", "network file of the network to join")
+	return cmd
+}
+
+// initHome writes what a home lacks and never replaces a file.
+func initHome(home, join string) (initResult, error) {
+	r := initResult{Home: home, Config: filepath.Join(home, "config.toml")}
+	if err := os.MkdirAll(filepath.Join(home, "keys"), 0o700); err != nil {
+		return r, err
+	}
+	c := config.Default()
+	if join != "" {
+		b, err := bundle.Load(join)
+		if err != nil {
+			return r, &exitError{exitUsage, err}
+		}
+		if err := adopt(home, b); err != nil {
+			return r, err
+		}
+		c.P2P.Bootstrap, r.Network = b.Bootstrap, b.Network
+		if b.Network == "local" {
+			c.P2P.Profile = "lan"
+		}
+	}
+	if _, err := os.Stat(r.Config); err == nil {
+		return r, nil
+	}
+	text, err := c.Encode()
+	if err != nil {
+		return r, err
+	}
+	return r, os.WriteFile(r.Config, text, 0o644)
+}
+
+// adopt stores a network's genesis in the home. A home belongs to one network
+// for life.
+func adopt(home string, b bundle.Bundle) error {
+	path := filepath.Join(home, "genesis.cbor")
+	old, err := os.ReadFile(path)
+	if err == nil {
+		if doc, err := genesis.Decode(old); err == nil && doc.ChainID() == b.ChainID {
+			return nil
+		}
+		return usage("%s belongs to another network; use another --home, or move it away", home)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(path, b.Genesis, 0o644)
+}
+
+// nodeFlags override config.toml.
+type nodeFlags struct {
+	join, gpu, profile string
+	validator, lie     bool
+}
+
+func newNodeCmd(a *app) *cobra.Command {
+	var f nodeFlags
+	cmd := &cobra.Command{
+		Use: "node", Short: "Run a node", Args: cobra.NoArgs,
+		Long:    "Run a node in the foreground until it is interrupted. Settings come from config.toml in --home, OPENLEDGER_<SECTION>_<KEY>, and flags.",
+		Example: "  openledger node --home ~/.openledger --join join.json\n  openledger node --validator --gpu=auto",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			n, err := a.openNode(cmd, f)
+			if err != nil {
+				return err
+			}
+			if err := n.Run(cmd.Context()); err != nil {
+				return &exitError{exitFailure, err}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&f.join, "join", "", "network file of the network to join")
+	cmd.Flags().StringVar(&f.gpu, "gpu", "", "off or auto; auto only reports what it finds")
+	cmd.Flags().StringVar(&f.profile, "profile", "", "connection limits: home, server, validator or lan")
+	cmd.Flags().BoolVar(&f.validator, "validator", false, "vote with the key named \"validator\"")
+	cmd.Flags().BoolVar(&f.lie, "lie-once", false, "commit one false segment, to show that it is caught")
+	_ = cmd.Flags().MarkHidden("lie-once")
+	return cmd
+}
+
+func (a *app) openNode(cmd *cobra.Command, f nodeFlags) (*node.Node, error) {
+	if _, err := initHome(a.home, f.join); err != nil {
+		return nil, err
+	}
+	c, err := config.Load(filepath.Join(a.home, "config.toml"), os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	if f.gpu != "" {
+		c.GPU.Devices = f.gpu
+	}
+	if f.profile != "" {
+		c.P2P.Profile = f.profile
+	}
+	if f.validator && c.Keys.Validator == "" {
+		c.Keys.Validator = "validator"
+	}
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	raw, err := os.ReadFile(filepath.Join(a.home, "genesis.cbor"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, usage("%s joined no network yet; run `openledger node --home %s --join FILE`", a.home, a.home)
+	}
+	if err != nil {
+		return nil, err
+	}
+	doc, err := genesis.Decode(raw)
+	if err != nil {
+		return nil, usage("%s: %v", filepath.Join(a.home, "genesis.cbor"), err)
+	}
+	cfg := node.Config{Home: a.home, Settings: c, Genesis: doc, Lie: f.lie, Log: logger(cmd.ErrOrStderr(), c.Log)}
+	if c.Keys.Unlock != "prompt" && a.unlock == "prompt" {
+		a.unlock = c.Keys.Unlock
+	}
+	if cfg.Validator, err = a.unlockNamed(cmd, c.Keys.Validator); err != nil {
+		return nil, err
+	}
+	if cfg.Operator, err = a.unlockNamed(cmd, c.Work.Key); err != nil {
+		return nil, err
+	}
+	n, err := node.New(cfg)
+	if errors.Is(err, node.ErrHomeInUse) {
+		return nil, &exitError{exitLocked, err}
+	}
+	return n, err
+}
+
+// unlockNamed loads a key of the home; no name, no key.
+func (a *app) unlockNamed(cmd *cobra.Command, name string) (keys.PrivateKey, error) {
+	if name == "" {
+		return keys.PrivateKey{}, nil
+	}
+	ks, err := a.keystore()
+	if err != nil {
+		return keys.PrivateKey{}, err
+	}
+	if _, err := ks.Entry(name); errors.Is(err, keystore.ErrNotFound) {
+		return keys.PrivateKey{}, fmt.Errorf("%w; make it with `openledger keys new %s`", err, name)
+	}
+	pass, err := a.passphrase(cmd, "passphrase of key "+name+": ")
+	if err != nil {
+		return keys.PrivateKey{}, err
+	}
+	defer clear(pass)
+	return ks.Load(name, pass)
+}
+
+func logger(w io.Writer, c config.Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

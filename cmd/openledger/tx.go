@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openledger/openledger/internal/enc"
+	"github.com/openledger/openledger/internal/fixed"
+	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/rpc/api"
+)
+
+// txFile is what tx build writes and tx sign and tx send read.
+type txFile struct {
+	Kind   string          `json:"kind"`
+	Fields json.RawMessage `json:"fields"`
+	Chain  api.Hash        `json:"chain"`
+	Body   []byte          `json:"body"`
+	Signed []byte          `json:"signed,omitempty"`
+}
+
+// signBody decodes a body from a node, checks that it is what was asked for, and
+// signs it here: a key never leaves this process (CLI-04).
+func signBody(built []byte, asked tx.Payload, chain api.Hash, key keys.PrivateKey) (tx.Signed, error) {
+	auth := keys.SingleAuth(key.Public())
+	// A body travels inside an envelope; give it one without signatures to decode it.
+	probe, err := tx.DecodeBody(built)
+	if err != nil {
+		return tx.Signed{}, fmt.Errorf("the node built a malformed transaction: %w", err)
+	}
+	if probe.Sender != auth.Address() || !equalPayload(probe.Payload, asked) {
+		return tx.Signed{}, errors.New("the node built another transaction than was asked for; do not trust it")
+	}
+	return tx.Sign(chain, probe, key), nil
+}
+
+func equalPayload(a, b tx.Payload) bool {
+	return a.Kind() == b.Kind() && string(enc.Encode(a)) == string(enc.Encode(b))
+}
+
+// submit builds, signs and submits a payload and waits until it is final.
+func (a *app) submit(ctx context.Context, key keys.PrivateKey, payload tx.Payload) (api.TxStatus, error) {
+	c := a.client()
+	status, err := c.NodeStatus(ctx, api.Empty{})
+	if err != nil {
+		return api.TxStatus{}, err
+	}
+	fields, err := json.Marshal(payload)
+	if err != nil {
+		return api.TxStatus{}, err
+	}
+	built, err := c.TxBuild(ctx, api.TxBuildParams{Kind: payload.Kind().String(), Fields: fields, Sender: keys.SingleAuth(key.Public()).Address()})
+	if err != nil {
+		return api.TxStatus{}, err
+	}
+	signed, err := signBody(built.Bytes, payload, status.Chain, key)
+	if err != nil {
+		return api.TxStatus{}, err
+	}
+	out, err := c.TxSubmit(ctx, api.TxSubmitParams{Bytes: signed.Encode()})
+	return out, refused(out, err)
+}
+
+// refused turns a failing receipt into the ledger's error.
+func refused(s api.TxStatus, err error) error {
+	if err != nil || s.Receipt == nil || s.Receipt.Number == 0 {
+		return err
+	}
+	return api.Ledger(s.Receipt.Code, s.Receipt.Number, fmt.Sprintf("transaction %v was included at height %d and refused", s.TxID, s.Height),
+		"the fee was taken; openledger tx get shows the receipt")
+}
+
+func printFinal(w io.Writer, s api.TxStatus) {
+	fmt.Fprintf(w, "final at %d  txid %s  fee %s\n", s.Height, s.TxID, s.Receipt.Fee)
+}
+
+func newSendCmd(a *app) *cobra.Command {
+	var memo string
+	cmd := &cobra.Command{
+		Use: "send TO AMOUNT", Short: "Send OPEN to an address", Args: cobra.ExactArgs(2),
+		Example: "  openledger send open1… 1.5",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			to, err := keys.ParseAddress(args[0])
+			if err != nil {
+				return err
+			}
+			amount, err := fixed.ParseAmount(args[1])
+			if err != nil {
+				return err
+			}
+			return a.signAndSend(cmd, &tx.Transfer{To: to, Amount: amount, Memo: []byte(memo)})
+		},
+	}
+	cmd.Flags().StringVar(&memo, "memo", "", "up to 64 bytes that stand on the ledger")
+	return cmd
+}
+
+// signAndSend is the common end of commands that send one transaction.
+func (a *app) signAndSend(cmd *cobra.Command, payload tx.Payload) error {
+	if err := payload.Check(); err != nil {
+		return usage("%v", err)
+	}
+	key, err := a.signer(cmd)
+	if err != nil {
+		return err
+	}
+	return a.call(cmd, func(ctx context.Context) error {
+		s, err := a.submit(ctx, key, payload)
+		if err != nil {
+			return err
+		}
+		return a.print(cmd, s, func(w io.Writer) { printFinal(w, s) })
+	})
+}
+
+func newFaucetCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "faucet ADDRESS", Short: "Test networks: receive OPEN, once per address and epoch", Args: cobra.ExactArgs(1),
+		Example: "  openledger faucet open1…",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			to, err := keys.ParseAddress(args[0])
+			if err != nil {
+				return err
+			}
+			return a.call(cmd, func(ctx context.Context) error {
+				s, err := a.client().FaucetRequest(ctx, api.FaucetParams{Address: to})
+				if err = refused(s, err); err != nil {
+					return err
+				}
+				return a.print(cmd, s, func(w io.Writer) { printFinal(w, s) })
+			})
+		},
+	}
+}
+
+func newTxCmd(a *app) *cobra.Command {
+	cmd := &cobra.Command{Use: "tx", Short: "Build, sign, send and look at transactions of any kind", Args: cobra.NoArgs,
+		Long: "Kinds: " + kindNames() + ".\nFields are the JSON names of docs/spec/ledger.md."}
+	cmd.AddCommand(newTxBuildCmd(a), newTxSignCmd(a), newTxSendCmd(a), newTxGetCmd(a), newTxDecodeCmd(a), newTxPendingCmd(a))
+	return cmd
+}
+
+func kindNames() string {
+	var names []string
+	for _, k := range tx.Kinds {
+		names = append(names, k.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func newTxBuildCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "build KIND FIELDS", Short: "Build an unsigned transaction; FIELDS is JSON, or @FILE", Args: cobra.ExactArgs(2),
+		Example: `  openledger tx build Transfer '{"to":"open1…","amount":"1000000000"}' --output json > t.json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			kind, err := tx.ParseKind(args[0])
+			if err != nil {
+				return usage("%q is no kind; use one of %s", args[0], kindNames())
+			}
+			text := []byte(args[1])
+			if path, ok := strings.CutPrefix(args[1], "@"); ok {
+				if text, err = os.ReadFile(path); err != nil {
+					return usage("%v", err)
+				}
+			}
+			payload, err := tx.ParsePayload(kind, text)
+			if err != nil {
+				return usage("fields: %v", err)
+			}
+			if err := payload.Check(); err != nil {
+				return usage("fields: %v", err)
+			}
+			return a.buildFile(cmd, payload, text)
+		},
+	}
+}
+
+func (a *app) buildFile(cmd *cobra.Command, payload tx.Payload, fields []byte) error {
+	name := a.from
+	ks, err := a.keystore()
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		if name, err = onlyKey(ks, a.home); err != nil {
+			return err
+		}
+	}
+	e, err := ks.Entry(name)
+	if err != nil {
+		return err
+	}
+	return a.call(cmd, func(ctx context.Context) error {
+		c := a.client()
+		s, err := c.NodeStatus(ctx, api.Empty{})
+		if err != nil {
+			return err
+		}
+		built, err := c.TxBuild(ctx, api.TxBuildParams{Kind: payload.Kind().String(), Fields: fields, Sender: e.Address})
+		if err != nil {
+			return err
+		}
+		f := txFile{Kind: payload.Kind().String(), Fields: fields, Chain: s.Chain, Body: built.Bytes}
+		return a.print(cmd, f, func(w io.Writer) { writeTxFile(w, f) })
+	})
+}
+
+func writeTxFile(w io.Writer, f txFile) {
+	b, err := json.MarshalIndent(f, "", "  ")
+	if err == nil {
+		fmt.Fprintln(w, string(b))
+	}
+}
+
+func readTxFile(path string) (f txFile, payload tx.Payload, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return f, nil, usage("%v", err)
+	}
+	if err := json.Unmarshal(b, &f); err != nil {
+		return f, nil, usage("%s: %v", path, err)
+	}
+	kind, err := tx.ParseKind(f.Kind)
+	if err != nil {
+		return f, nil, usage("%s: %v", path, err)
+	}
+	if payload, err = tx.ParsePayload(kind, f.Fields); err != nil {
+		return f, nil, usage("%s: %v", path, err)
+	}
+	return f, payload, nil
+}
+
+func newTxSignCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "sign FILE", Short: "Sign a built transaction; needs no node", Args: cobra.ExactArgs(1),
+		Example: "  openledger tx sign t.json --output json > signed.json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, payload, err := readTxFile(args[0])
+			if err != nil {
+				return err
+			}
+			key, err := a.signer(cmd)
+			if err != nil {
+				return err
+			}
+			signed, err := signBody(f.Body, payload, f.Chain, key)
+			if err != nil {
+				return err
+			}
+			f.Signed = signed.Encode()
+			return a.print(cmd, f, func(w io.Writer) { writeTxFile(w, f) })
+		},
+	}
+}
+
+func newTxSendCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "send FILE", Short: "Submit a signed transaction and wait until it is final", Args: cobra.ExactArgs(1),
+		Example: "  openledger tx send signed.json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, _, err := readTxFile(args[0])
+			if err != nil {
+				return err
+			}
+			if len(f.Signed) == 0 {
+				return usage("%s is not signed; run `openledger tx sign %s`", args[0], args[0])
+			}
+			return a.call(cmd, func(ctx context.Context) error {
+				s, err := a.client().TxSubmit(ctx, api.TxSubmitParams{Bytes: f.Signed})
+				if err = refused(s, err); err != nil {
+					return err
+				}
+				return a.print(cmd, s, func(w io.Writer) { printFinal(w, s) })
+			})
+		},
+	}
+}
+
+func newTxGetCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "get TXID", Short: "Find a transaction", Args: cobra.ExactArgs(1),
+		Example: "  openledger tx get 0x…",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := api.ParseHash(args[0])
+			if err != nil {
+				return usage("%v", err)
+			}
+			return a.call(cmd, func(ctx context.Context) error {
+				s, err := a.client().TxGet(ctx, api.TxGetParams{TxID: id})
+				if err != nil {
+					return err
+				}
+				return a.print(cmd, s, func(w io.Writer) {
+					fmt.Fprintf(w, "%s  %s", s.Status, s.TxID)
+					if s.Receipt != nil {
+						fmt.Fprintf(w, "  height %d  code %s  fee %s", s.Height, s.Receipt.Code, s.Receipt.Fee)
+					}
+					fmt.Fprintln(w)
+				})
+			})
+		},
+	}
+}
+
+func newTxDecodeCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "decode FILE", Short: "Explain a transaction file; needs no node", Args: cobra.ExactArgs(1),
+		Example: "  openledger tx decode signed.json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, _, err := readTxFile(args[0])
+			if err != nil {
+				return err
+			}
+			body, err := tx.DecodeBody(f.Body)
+			if err != nil {
+				return usage("%s: %v", args[0], err)
+			}
+			fields, err := json.Marshal(body.Payload)
+			if err != nil {
+				return err
+			}
+			d := api.TxDecoded{TxID: body.ID(f.Chain), Kind: body.Kind.String(), Sender: body.Sender, Nonce: body.Nonce,
+				MaxFee: body.MaxFee, Tip: body.Tip, ValidUntil: body.ValidUntil, Fields: fields, Signed: len(f.Signed) > 0}
+			return a.print(cmd, d, func(w io.Writer) {
+				fmt.Fprintf(w, "%s  %s\nfrom %s  nonce %d  max fee %s\n%s\n", d.Kind, d.TxID, d.Sender, d.Nonce, d.MaxFee, d.Fields)
+			})
+		},
+	}
+}
+
+func newTxPendingCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "pending", Short: "Transactions that wait for a block", Args: cobra.NoArgs,
+		Example: "  openledger tx pending",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.call(cmd, func(ctx context.Context) error {
+				p, err := a.client().TxPending(ctx, api.TxPendingParams{})
+				if err != nil {
+					return err
+				}
+				return a.print(cmd, p, func(w io.Writer) {
+					fmt.Fprintf(w, "%d waiting\n", p.Count)
+					for _, id := range p.Items {
+						fmt.Fprintln(w, id)
+					}
+				})
+			})
+		},
+	}
+}

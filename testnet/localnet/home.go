@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package localnet
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+
+	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/node/keystore"
+)
+
+// localHome makes a home that unlocks itself: a random passphrase lies beside
+// its keys, which is right only for throw-away networks on one machine.
+func localHome(home string) (*keystore.Store, []byte, error) {
+	ks, err := keystore.Open(filepath.Join(home, "keys"), keystore.WorkFactorLocal)
+	if err != nil {
+		return nil, nil, err
+	}
+	var secret [16]byte
+	if _, err := rand.Read(secret[:]); err != nil {
+		return nil, nil, err
+	}
+	pass := []byte(hex.EncodeToString(secret[:]))
+	if err := os.WriteFile(filepath.Join(home, "passphrase"), append(pass, '\n'), 0o600); err != nil {
+		return nil, nil, err
+	}
+	return ks, pass, os.WriteFile(filepath.Join(home, "local-profile"), []byte("keys of this home unlock themselves\n"), 0o644)
+}
+
+func newKey(ks *keystore.Store, name string, pass []byte) (keystore.Entry, error) {
+	key, err := keys.Generate(rand.Reader)
+	if err != nil {
+		return keystore.Entry{}, err
+	}
+	return ks.Create(name, key, pass)
+}
+
+// makeClient makes a home with one key, named as the home, for a person.
+func (n *Network) makeClient(name string) (keys.Address, error) {
+	ks, pass, err := localHome(n.ClientHome(name))
+	if err != nil {
+		return keys.Address{}, err
+	}
+	e, err := newKey(ks, name, pass)
+	return e.Address, err
+}
+
+// ClientHome is the home of a person's key in this network.
+func (n *Network) ClientHome(name string) string { return filepath.Join(n.Dir, "clients", name) }
+
+// ClientKey unlocks a person's key.
+func (n *Network) ClientKey(name string) (keys.PrivateKey, error) {
+	home := n.ClientHome(name)
+	pass, err := keystore.UnlockFile(filepath.Join(home, "passphrase"))
+	if err != nil {
+		return keys.PrivateKey{}, err
+	}
+	ks, err := keystore.Open(filepath.Join(home, "keys"), keystore.WorkFactorLocal)
+	if err != nil {
+		return keys.PrivateKey{}, err
+	}
+	return ks.Load(name, pass)
+}
