@@ -5,9 +5,12 @@
 // no code beside its tests.
 //
 // Each file is checked twice: by the Go package that owns the rule, which also
-// fails when the file is not current, and by check.py (fx_check.py for the
-// arithmetic), which shares no code with this program. A new implementation is
-// right when it passes the same files.
+// fails when the file is not current, and by a Python script beside the file,
+// which shares no code with this program. check.py needs nothing but Python 3;
+// the scripts named *_check.py belong to single subjects. A new implementation
+// is right when it passes the same files.
+//
+// check.py covers
 //
 //	enc.json      canonical encodings and refused bytes      ENC-01..03
 //	addr.json     keys, auths, addresses, domains, ZIP-215   ENC-05, KEY-01, KEY-02
@@ -15,7 +18,7 @@
 //	content.json  content ids, units, node pages             ENC-04, P2P-13
 //	draw.json     random streams of draws and permutations   EXE-05, ARC-04
 //
-// Other files name their clauses in their first lines. Vectors are frozen once
+// Each file names their clauses in its first lines. Vectors are frozen once
 // released: a change of an existing result is a change of the protocol.
 //
 // Spec: ENC-06.
