@@ -80,14 +80,13 @@ func (c *Coefs) Widen() {
 	}
 }
 
-// rationals yields the coefficients as exact rationals, rounded on demand.
+// rationals yields the coefficients, rounded on demand.
 type rationals struct {
 	n       int
 	k       uint64 // K, at most n if soft
 	soft    bool
 	classes uint64
 	h       *big.Int // ⌊h·2^workScale⌋ up to k units too low, soft only
-	exact   *big.Rat // h itself, made when an approximation cannot decide
 }
 
 func newRationals(n int, p Params) *rationals {
@@ -111,7 +110,7 @@ func (r *rationals) step(i, scale int) *big.Int {
 	if !r.soft {
 		return divHalfUp(scale, den)
 	}
-	return r.round(scale, 1, den, 1, uint64(r.n-1))
+	return r.round(scale, den, uint64(r.n-1))
 }
 
 // last returns the weight of m_N (0), of M (1) and of 1 (2) in s_N, as
@@ -131,60 +130,26 @@ func (r *rationals) last(j, scale int) *big.Int {
 	case r.n == 1:
 		return new(big.Int)
 	case j == 0: // (h+1)/N
-		return r.round(scale, 1, n, 1, n)
+		return r.round(scale, n, n)
 	default: // h/(N(N−1))
-		return r.round(scale, 0, 1, 1, n*(n-1))
+		return r.round(scale, 0, n*(n-1))
 	}
 }
 
-// round returns the nearest integer to 2^scale·(a/b + c·h/d), halves up, for
-// a, c in {0, 1}. It first brackets the value with h to 192 bits; where the
-// bracket holds a half, it decides with h itself. That needs the exact
-// fraction only for small K: above, the odd part of the denominator of h keeps
-// the value away from halves.
-func (r *rationals) round(scale int, a, b, c, d uint64) *big.Int {
-	x := new(big.Int)
-	if a == 1 {
-		x.Lsh(big.NewInt(1), workScale)
-		x.Quo(x, new(big.Int).SetUint64(b))
-	}
-	if c == 1 {
-		x.Add(x, new(big.Int).Quo(r.h, new(big.Int).SetUint64(d)))
+// round returns 2^scale·(1/b + h/d) rounded half up, without the first term if
+// b is 0, from h cut to 192 bits. Inside the bounds no coefficient lies on a half: a power
+// of two above 2^41 in its denominator takes K ≥ 2^19, and then the primes
+// between K/2 and K stay in the denominator too. So cutting decides wrongly
+// only for a value within 2^−169 of a half, and then everywhere alike.
+func (r *rationals) round(scale int, b, d uint64) *big.Int {
+	x := new(big.Int).Quo(r.h, new(big.Int).SetUint64(d))
+	if b != 0 {
+		one := new(big.Int).Lsh(big.NewInt(1), workScale)
+		x.Add(x, one.Quo(one, new(big.Int).SetUint64(b)))
 	}
 	shift := uint(workScale - scale)
-	half := new(big.Int).Lsh(big.NewInt(1), shift-1)
-	low := new(big.Int).Rsh(new(big.Int).Add(x, half), shift)
-	x.Add(x, big.NewInt(int64(r.k)+2)) // two floors, and up to k in h
-	high := new(big.Int).Rsh(x.Add(x, half), shift)
-	if low.Cmp(high) == 0 {
-		return low
-	}
-	return r.roundExact(scale, a, b, c, d)
-}
-
-func (r *rationals) roundExact(scale int, a, b, c, d uint64) *big.Int {
-	if r.exact == nil {
-		r.exact = harmonic(2, int(r.k))
-	}
-	bb, dd := new(big.Int).SetUint64(b), new(big.Int).SetUint64(d)
-	x := new(big.Rat).SetFrac(new(big.Int).SetUint64(a), bb)
-	y := new(big.Rat).SetFrac(new(big.Int).SetUint64(c), dd)
-	x.Add(x, y.Mul(y, r.exact))
-	num := new(big.Int).Lsh(x.Num(), uint(scale)+1) // ⌊2x + 1⌋ / 2
-	num.Add(num, x.Denom())
-	return num.Quo(num, new(big.Int).Lsh(x.Denom(), 1))
-}
-
-// harmonic returns Σ_{j=from}^{to} 1/j by halving, 0 if to < from.
-func harmonic(from, to int) *big.Rat {
-	if to < from {
-		return new(big.Rat)
-	}
-	if from == to {
-		return big.NewRat(1, int64(from))
-	}
-	mid := from + (to-from)/2
-	return new(big.Rat).Add(harmonic(from, mid), harmonic(mid+1, to))
+	x.Add(x, new(big.Int).Lsh(big.NewInt(1), shift-1))
+	return x.Rsh(x, shift)
 }
 
 // divHalfUp returns ⌊(2^scale + ⌊den/2⌋)/den⌋ (KNN-04).

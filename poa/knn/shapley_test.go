@@ -205,8 +205,19 @@ func TestTheSumIsTheUtilityOfAll(t *testing.T) {
 	})
 }
 
-// TestCoefficientsAreRoundedHalfUp compares with big rationals, over many
-// shapes, so that the 192-bit bracket and its exact fallback are both used.
+// harmonic returns Σ_{j=from}^{to} 1/j by halving, 0 if to < from.
+func harmonic(from, to int) *big.Rat {
+	if to < from {
+		return new(big.Rat)
+	}
+	if from == to {
+		return big.NewRat(1, int64(from))
+	}
+	mid := from + (to-from)/2
+	return new(big.Rat).Add(harmonic(from, mid), harmonic(mid+1, to))
+}
+
+// TestCoefficientsAreRoundedHalfUp compares with exact fractions.
 func TestCoefficientsAreRoundedHalfUp(t *testing.T) {
 	shapes := []struct{ n, k int }{{1, 1}, {2, 1}, {2, 2}, {3, 2}, {5, 4}, {9, 8}, {17, 2}, {65, 4}, {100, 7}, {257, 100}, {1025, 2}, {3000, 2999}}
 	for _, s := range shapes {

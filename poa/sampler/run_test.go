@@ -248,6 +248,28 @@ func TestRunStopsWhenIntervalsAreNarrow(t *testing.T) {
 	}
 }
 
+// TestTheBudgetHolds runs games with more coalitions than the budget, so that
+// the run ends because the next look would not fit.
+func TestTheBudgetHolds(t *testing.T) {
+	g := concave(11, 6)
+	for _, c := range []struct {
+		kind   Kind
+		budget uint64
+		bases  int
+	}{
+		{CyclicRev, 22, 1}, {CyclicRev, 42, 2}, {CyclicRev, 100, 4}, {CyclicRev, 500, 4}, {CyclicRev, 600, 5}, {CyclicRev, 900, 8},
+		{Antithetic, 22, 1}, {Antithetic, 161, 7}, {Antithetic, 200, 8}, {Antithetic, 320, 16}, {Complementary, 1000, 16},
+	} {
+		e, err := Run(11, g.Value, Params{Kind: c.kind, Budget: c.budget, Seed: 2, EpsilonBps: MinEpsilon})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Evaluations > c.budget || e.Bases != c.bases {
+			t.Errorf("%s, budget %d: %d evaluations, %d bases, want %d", c.kind, c.budget, e.Evaluations, e.Bases, c.bases)
+		}
+	}
+}
+
 func TestRunRefuses(t *testing.T) {
 	v := func(uint32) *big.Int { return new(big.Int) }
 	good := Params{Kind: CyclicRev, Budget: 100, Seed: 1, EpsilonBps: 100}
