@@ -4,6 +4,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -176,6 +177,49 @@ func TestCONS43AnyFlippedByteBeforeTheLastSyncIsFoundAndNamed(t *testing.T) {
 		_, err := reopen(t, map[string][]byte{name: bad})
 		if !errors.Is(err, ErrCorrupt) || !bytes.Contains([]byte(err.Error()), []byte(name)) {
 			t.Fatalf("byte %d: error %v", i, err)
+		}
+	}
+}
+
+// TestTheFormatIsThatOfTheDesign reads a segment that was written by hand: head,
+// sync mark, records of kinds 1, 2 and 5, sync mark.
+func TestTheFormatIsThatOfTheDesign(t *testing.T) {
+	b, err := hex.DecodeString(
+		"00000014d9f8de8bf10000000000000001000000001122334455667788000000140cc5238af0112233445566778800000000" +
+		"0000001dd9f8de8b00000005b6650b3601656e74657200000000ef1c0bd20200000028587f573f0578787878787878787878" +
+		"78787878787878787878787878787878787878787878787878787878787800000014eaeeca92f01122334455667788000000" +
+		"0000000082587f573f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Record{{1, []byte("enter")}, {2, nil}, {5, bytes.Repeat([]byte("x"), 40)}}
+	s := replaySegment(b, 1)
+	if !sameRecords(s.records, want) || s.end.offset != int64(len(b)) {
+		t.Fatalf("%d records up to byte %d of %d", len(s.records), s.end.offset, len(b))
+	}
+}
+
+func TestARecordThatIsTakenOutOrMovedEndsTheLog(t *testing.T) {
+	dir := t.TempDir()
+	w, _ := openWAL(t, dir)
+	var ends []int64
+	for i := range 3 {
+		appendAll(t, w, []Record{{1, []byte{byte(i)}}})
+		ends = append(ends, w.at.offset)
+	}
+	name, b := onlySegment(t, dir)
+	one, two, three := b[:ends[0]], b[ends[0]:ends[1]], b[ends[1]:]
+	for what, c := range map[string]struct {
+		b    []byte
+		want int
+	}{
+		"nothing changed":   {slices.Concat(one, two, three), 3},
+		"the second is out": {slices.Concat(one, three), 1},
+		"two are exchanged": {slices.Concat(one, three, two), 1},
+		"the second twice":  {slices.Concat(one, two, two, three), 2},
+	} {
+		if rs, err := reopen(t, map[string][]byte{name: c.b}); err != nil || len(rs) != c.want {
+			t.Errorf("%s: %d records, want %d, error %v", what, len(rs), c.want, err)
 		}
 	}
 }
