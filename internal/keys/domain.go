@@ -13,32 +13,31 @@ import (
 // plain lower-case letters. Spec: ENC-05.
 type Domain string
 
-// The domain table. Each comment names the one thing that the domain wraps.
+// The domain table. Each comment names the one thing that the domain wraps. A
+// domain of the specification enters the table together with its first user.
 const (
 	DomainTx       Domain = "tx"       // signed bytes of a transaction: chain id, body
 	DomainTxID     Domain = "txid"     // transaction id: chain id, body
 	DomainVoucher  Domain = "voucher"  // signed bytes of a channel voucher: chain id, voucher
 	DomainReceipt  Domain = "receipt"  // signed bytes of an inference receipt: chain id, receipt
-	DomainOffer    Domain = "offer"    // hash of an operator's offer
 	DomainAddr     Domain = "addr"     // address of an account: its first auth
 	DomainModule   Domain = "module"   // address of a module account: its name
 	DomainID       Domain = "id"       // object id: transaction id, kind, index
-	DomainDraw     Domain = "draw"     // words of a ledger draw (EXE-05)
+	DomainDraw     Domain = "draw"     // words of a ledger draw: seed, purpose, object id, counter
+	DomainSeed     Domain = "seed"     // seed of an object's draws: randomness, object id
 	DomainCheck    Domain = "check"    // commitment of a checker to its verdict
-	DomainState    Domain = "state"    // key of the state tree
-	DomainRow      Domain = "row"      // hash of a dataset row (LIN-01)
-	DomainSeed     Domain = "seed"     // seed of an object's draws (CONS-36)
-	DomainVote     Domain = "vote"     // consensus vote
-	DomainHeader   Domain = "header"   // block hash
-	DomainBatch    Domain = "batch"    // digest of a batch of transactions
-	DomainSet      Domain = "set"      // validator set
-	DomainFinal    Domain = "final"    // finalization
-	DomainPeerBind Domain = "peerbind" // binding of a validator to a peer id
-	DomainManifest Domain = "manifest" // announcement of a manifest
-	DomainProgram  Domain = "program"  // id of a training program
-	DomainTensor   Domain = "tensor"   // leaf of a model's tensor list
-	DomainPoA      Domain = "poa"      // seed of an attribution leaf (ARC-04)
+	DomainState    Domain = "state"    // state between two segments of a run: task, operator, index, root
+	DomainProgram  Domain = "program"  // what a saved training state belongs to: task, operator, program, data
+	DomainTensor   Domain = "tensor"   // leaf of a model root: name, type, shape, content id
+	DomainRow      Domain = "row"      // hash of a dataset row: features, label, meta
+	DomainPoA      Domain = "poa"      // seed of an attribution leaf: seed, purpose, index
 	DomainRequest  Domain = "request"  // commitment to an inference request or answer
+	DomainVote     Domain = "vote"     // signed bytes of a consensus vote of any kind
+	DomainHeader   Domain = "header"   // block hash: header
+	DomainBatch    Domain = "batch"    // digest of a batch of transactions
+	DomainSet      Domain = "set"      // hash of a validator set: epoch, entries
+	DomainPeerBind Domain = "peerbind" // signed binding of a validator to a peer id
+	DomainManifest Domain = "manifest" // signed announcement of a manifest
 )
 
 // Dom returns enc(["openledger/" ‖ d ‖ "/1", xs…]), the bytes that are hashed
