@@ -176,7 +176,7 @@ func (m *machine) channelClose(p *tx.ChannelClose) error {
 		return tx.Errorf(tx.ObjPhase, "closing at %d ms", c.EndMS())
 	}
 	m.removeDue(c.EndMS(), state.DueChannel, p.Channel[:])
-	c.ClosingMS = min(m.now()+c.WindowMS, c.ExpiryMS)
+	c.ClosingMS = m.now() + c.WindowMS // EndMS never lies after the expiry
 	m.addDue(c.EndMS(), state.DueChannel, p.Channel[:])
 	store(m, state.ChannelKey(p.Channel), c)
 	m.done([]ID{p.Channel, ID(m.sender())}, c.EndMS())

@@ -260,6 +260,7 @@ func (w *moneyWorld) check() {
 		w.t.Fatalf("INV-01: supply is %d", sum)
 	}
 	due := map[string]bool{}
+	allLanes := uint64(0)
 	var locked, pending, pools, bonds fixed.Amount
 	for _, e := range mustMoney(state.ListChannels(w.v, nil, 1_000)) {
 		var lanes, redeemed = uint64(0), fixed.Amount(0)
@@ -273,8 +274,12 @@ func (w *moneyWorld) check() {
 		if c := e.Value; redeemed != c.Paid || c.Paid > c.Deposit || lanes != c.Lanes || lanes > c.MaxLanes {
 			w.t.Fatalf("INV-04: %+v with %d lanes that redeemed %d", c, lanes, redeemed)
 		}
+		allLanes += lanes
 		locked += e.Value.Locked()
 		due[string(state.DueKey(e.Value.EndMS(), state.DueChannel, e.ID[:]))] = true
+	}
+	if n := len(mustMoney(w.v.Scan(state.LaneKey(ID{}, ID{})[:2], nil, 1_000))); uint64(n) != allLanes {
+		w.t.Fatalf("INV-04: %d lanes in state, %d in channels", n, allLanes)
 	}
 	for _, kv := range mustMoney(w.v.Scan(state.PendingKey(keys.Address{}, 0, ID{})[:2], nil, 1_000)) {
 		var p receipt.Pending
@@ -295,7 +300,7 @@ func (w *moneyWorld) check() {
 	}
 	for _, e := range mustMoney(state.ListCommits(w.v, nil, 1_000)) {
 		c := e.Value
-		if uint64(c.Claimed) > c.Lines.Sum {
+		if uint64(c.Claimed) > c.Lines.Sum || (c.Status == receipt.Settled) != (c.DueMS == 0) {
 			w.t.Fatalf("INV-06: %+v", c)
 		}
 		if c.Status == receipt.Settled {

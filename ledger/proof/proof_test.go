@@ -143,6 +143,7 @@ func TestPAY07WhyStatements(t *testing.T) {
 		{"no lines are refused", func(s *Why) { s.Lines = nil }, "lines shown"},
 		{"a dropped receipt is refused", func(s *Why) { s.Receipts = s.Receipts[1:] }, "receipts for"},
 		{"swapped receipts are refused", func(s *Why) { s.Receipts[0], s.Receipts[1] = s.Receipts[1], s.Receipts[0] }, "the line is of receipt"},
+		{"a line shown twice in place of another is refused", func(s *Why) { s.Lines[1], s.Receipts[1] = s.Lines[3], s.Receipts[3] }, "out of order"},
 		{"another payee is refused", func(s *Why) { s.Payee = owner(2) }, "line range"},
 		{"a receipt with a flipped bit is refused", func(s *Why) { s.Receipts[1].Signed.Receipt.ReqCommit[0] ^= 1 }, "not signed by the operator"},
 		{"a receipt signed again with another weight is refused", func(s *Why) {
