@@ -219,6 +219,7 @@ func TestLyingPeers(t *testing.T) {
 			}
 			return a
 		}, want},
+		{"one bit of the last unit is wrong", flip(2, 9), want},
 		{"one bit of the page is wrong", flip(1, 0), want},
 		{"another content of the same size", honest, other},
 		{"a wrong size", func(r request, a []byte) []byte {
@@ -415,6 +416,29 @@ func TestFourPeersShareTheWork(t *testing.T) {
 		}
 		if sum > units+units/10 {
 			t.Errorf("%d units travelled for %d", sum, units)
+		}
+	})
+}
+
+// What a peer owed when it left is asked of the others, at once.
+func TestPeerThatLeavesIsReplaced(t *testing.T) {
+	p2ptest.Virtual(t, func(t *testing.T) {
+		want := pattern(40 * content.UnitSize)
+		n := p2ptest.NewNet(t)
+		a, b := newNode(t, n, t.TempDir(), 0), newNode(t, n, t.TempDir(), 0)
+		var quitter *rogue
+		quitter = newRogue(t, n, want, func(r request, ans []byte) []byte { return cutAfter(3, &quitter.served)(r, ans) })
+		p2ptest.Connect(t, b.Host, quitter.Host)
+		p2ptest.Connect(t, b.Host, a.Host)
+		id := a.put(t, want)
+		ctx, cancel := context.WithTimeout(t.Context(), p2ptest.Patience)
+		defer cancel()
+		if err := b.f.Fetch(ctx, id, 0, []peers.ID{quitter.ID(), a.ID()}, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.check(t, id, want)
+		if got := b.f.Stats().UnitsFetched; got != 40 {
+			t.Errorf("%d units counted", got)
 		}
 	})
 }

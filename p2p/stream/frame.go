@@ -17,7 +17,7 @@ const MaxFrame = 16 << 20
 
 // growStep bounds what a frame's sender can make us allocate before it has sent
 // as much: a buffer grows by at most this many bytes ahead of the data.
-const growStep = 64 << 10
+const growStep = 128 << 10
 
 // ErrFrame reports a frame that is longer than the protocol allows or cut short.
 // A peer that sends one loses the stream.
