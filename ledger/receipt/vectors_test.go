@@ -9,8 +9,10 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"os/exec"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/openledger/openledger/internal/enc"
@@ -307,4 +309,19 @@ func makeClaims(set *vectorSet, b *Book) {
 		p.First.Path[0].Sum++
 	}))
 	bad("a path one step too long", "rcp_range", account(4), 5, 5, edit(run(5, 5), func(p *RangeProof) { p.First.Path = append(p.First.Path, merkle.SumNode{}) }))
+}
+
+// The three files of money hold in another language too.
+func TestENC06MoneyVectorsHoldInPython(t *testing.T) {
+	cmd := exec.Command("python3", "money_check.py")
+	cmd.Dir = "../../docs/spec/vectors"
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("money_check.py: %v\n%s", err, out)
+	}
+	for _, f := range []string{"voucher.json", "receipt.json", "payout.json"} {
+		if !strings.Contains(string(out), f+": ") {
+			t.Errorf("%s was not checked:\n%s", f, out)
+		}
+	}
 }
