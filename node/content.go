@@ -122,7 +122,7 @@ func (n *Node) onManifest(_ context.Context, _ peers.ID, data []byte) gossip.Ver
 
 // retryEarly looks again at announcements whose objects were missing, and hands
 // on those that are good now.
-func (n *Node) retryEarly(ctx context.Context) {
+func (n *Node) retryEarly(ctx context.Context) error {
 	for _, b := range n.objects.takeEarly() {
 		if _, err := n.learn(b); err == nil {
 			if err := n.topics.manifest.Publish(ctx, b); err != nil {
@@ -130,6 +130,7 @@ func (n *Node) retryEarly(ctx context.Context) {
 			}
 		}
 	}
+	return nil
 }
 
 // Content returns the bytes of a blob, fetching it from peers if it is not here.

@@ -64,6 +64,7 @@ type Node struct {
 	index   int // in the validator set, −1 for none
 	binding []byte
 	objects *announced
+	own     sync.Mutex // held while a transaction of the operator is built and admitted
 	waiters *waiters
 
 	state   atomic.Value // string: starting, syncing, …
