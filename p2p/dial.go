@@ -25,6 +25,7 @@ const (
 	retryMax      = 30 * time.Second
 	retryNear     = 5 * time.Second  // retryMax of validators and LANs
 	retryHopeless = time.Minute      // after WRONG_NETWORK, TOO_OLD, BANNED
+	saveEvery     = 5 * time.Minute  // peer store; also at Close
 	lonelyAfter   = 15 * time.Second // P2P-07
 )
 
@@ -101,7 +102,7 @@ func (d *dialer) nudge() {
 
 // run dials what is due until ctx ends.
 func (d *dialer) run(ctx context.Context) {
-	lonely, warned := time.Now(), false
+	lonely, warned, saved := time.Now(), false, time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -121,6 +122,12 @@ func (d *dialer) run(ctx context.Context) {
 				d.complain()
 			}
 			next = min(next, lonelyAfter)
+		}
+		if now.Sub(saved) >= saveEvery {
+			saved = now
+			if err := d.h.book.Save(); err != nil {
+				d.h.log.Warn("peer store not saved", "err", err)
+			}
 		}
 		timer.Reset(next)
 	}

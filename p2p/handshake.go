@@ -146,8 +146,8 @@ func (h *Host) status() Status {
 	s.Listen = h.Addrs()
 	s.Known = nil
 	for _, p := range h.table.list() {
-		if len(p.Status.Listen) > 0 && len(s.Known) < maxKnown {
-			s.Known = append(s.Known, p.Status.Listen[0])
+		if a := peers.Widest(p.Status.Listen); a != "" && len(s.Known) < maxKnown {
+			s.Known = append(s.Known, a)
 		}
 	}
 	return s

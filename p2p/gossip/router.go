@@ -24,7 +24,11 @@ const (
 	validateQueue   = 256 // messages waiting for validation
 	validateTimeout = 500 * time.Millisecond
 	inspectPeriod   = 10 * time.Second
-	overhead        = 4 << 10 // bytes of an RPC around its message
+	// seenFor is how long a message id is remembered. Messages circulate for six
+	// heartbeats; afterwards the same bytes may be announced again for nodes that
+	// came later or could not judge them yet.
+	seenFor  = 30 * time.Second
+	overhead = 4 << 10 // bytes of an RPC around its message
 )
 
 // Errors of Join and Publish.
@@ -103,6 +107,7 @@ func New(cfg Config) (*Router, error) {
 		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(
 			pubsub.NewAllowlistSubscriptionFilter(allowed...), maxSubscriptions)),
 		pubsub.WithMaxMessageSize(specs[Tx].max + overhead),
+		pubsub.WithSeenMessagesTTL(seenFor),
 		pubsub.WithPeerOutboundQueueSize(outQueue),
 		pubsub.WithValidateQueueSize(validateQueue),
 		pubsub.WithValidateWorkers(runtime.NumCPU()),
@@ -216,7 +221,8 @@ func (t *Topic) drain(ctx context.Context) {
 }
 
 // Publish sends data to the network. It does not wait for peers and works
-// without any. Errors: ErrSize, ErrRejected, the context's error.
+// without any. Bytes that this node sent or heard within the last 30 to 90 s are not
+// sent again, without an error. Errors: ErrSize, ErrRejected, the context's error.
 func (t *Topic) Publish(ctx context.Context, data []byte) error {
 	if len(data) == 0 || len(data) > specs[t.name].max {
 		return fmt.Errorf("%d bytes on %q: %w", len(data), t.name, ErrSize)

@@ -178,6 +178,35 @@ func TestJoinRefusals(t *testing.T) {
 	})
 }
 
+// A late node hears what is announced again, but not within 30 s.
+func TestTheSameBytesCanBeAnnouncedAgain(t *testing.T) {
+	p2ptest.Virtual(t, func(t *testing.T) {
+		n := p2ptest.NewNet(t)
+		var a, b inbox
+		ha := n.Host(nil, member(t, &a, gossip.Manifest, gossip.Accept))
+		publish := func() {
+			t.Helper()
+			if err := a.topic.Publish(t.Context(), []byte("manifest")); err != nil {
+				t.Fatal(err)
+			}
+			wait(t, 3*time.Second)
+		}
+		publish()
+		hb := n.Host(nil, member(t, &b, gossip.Manifest, gossip.Accept))
+		p2ptest.Connect(t, hb, ha)
+		wait(t, 3*time.Second)
+		publish()
+		if len(b.seen) != 0 {
+			t.Error("sent again within 30 s")
+		}
+		wait(t, 90*time.Second) // the cache is swept once a minute
+		publish()
+		if len(b.seen) != 1 {
+			t.Errorf("the late node heard it %d times", len(b.seen))
+		}
+	})
+}
+
 func TestPublishWorksWithoutPeers(t *testing.T) {
 	p2ptest.Virtual(t, func(t *testing.T) {
 		var a inbox

@@ -203,6 +203,33 @@ func ownAddrs(id ID, addrs []string) []string {
 	return keep
 }
 
+// Widest returns the address that most others can reach: a public one before a
+// private one before loopback, names first of all. Empty for an empty list.
+func Widest(addrs []string) string {
+	best, rank := "", -1
+	for _, s := range addrs {
+		ai, err := ParseAddr(s)
+		if err != nil {
+			continue
+		}
+		r := 3
+		if ip, ok := addrIP(ai.Addrs[0]); ok {
+			switch {
+			case ip.IsLoopback() || ip.IsUnspecified():
+				r = 0
+			case isPrivate(ip):
+				r = 1
+			default:
+				r = 2
+			}
+		}
+		if r > rank {
+			best, rank = s, r
+		}
+	}
+	return best
+}
+
 // addrInfo joins addresses that ownAddrs accepted.
 func addrInfo(id ID, addrs []string) peer.AddrInfo {
 	out := peer.AddrInfo{ID: id}

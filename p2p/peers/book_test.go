@@ -129,6 +129,22 @@ func TestAddressesSurviveARestart(t *testing.T) {
 	}
 }
 
+func TestWidestAddress(t *testing.T) {
+	tail := "/tcp/1/p2p/" + testID(t, 1).String()
+	loop, lan, public, name := "/ip4/127.0.0.1"+tail, "/ip4/10.0.0.1"+tail, "/ip4/8.8.8.8"+tail, "/dns4/seed.example.org"+tail
+	for _, c := range []struct {
+		in   []string
+		want string
+	}{
+		{nil, ""}, {[]string{"nonsense"}, ""}, {[]string{loop}, loop}, {[]string{loop, lan}, lan},
+		{[]string{loop, lan, public}, public}, {[]string{public, name, lan}, name},
+	} {
+		if got := Widest(c.in); got != c.want {
+			t.Errorf("of %v: %q", c.in, got)
+		}
+	}
+}
+
 func TestHearsayNeverReplacesWhatAPeerSaid(t *testing.T) {
 	b, _ := newTestBook("")
 	id := testID(t, 1)
