@@ -92,18 +92,22 @@ func (v refundVector) run() refundVector {
 }
 
 func TestPAY01PayoutVectors(t *testing.T) {
+	current, err := json.MarshalIndent(makeVectors(), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	current = append(current, '\n')
 	if *update {
-		b, err := json.MarshalIndent(makeVectors(), "", " ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(vectorFile, append(b, '\n'), 0o644); err != nil {
+		if err := os.WriteFile(vectorFile, current, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b, err := os.ReadFile(vectorFile)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if string(b) != string(current) {
+		t.Errorf("%s is not what the code makes; if that is meant, run this test with -update", vectorFile)
 	}
 	var set vectorSet
 	if err := json.Unmarshal(b, &set); err != nil {

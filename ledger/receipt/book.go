@@ -43,6 +43,8 @@ type Book struct {
 	ReceiptRoot merkle.SumRoot // sums are Gross
 	LineRoot    merkle.SumRoot // sums are Amount
 	Left        fixed.Amount   // contributors' parts that no line names
+
+	leaves []merkle.SumLeaf // of the receipt tree
 }
 
 // NewBook sorts receipts, computes every line and both trees. The input is not
@@ -76,8 +78,9 @@ func NewBook(receipts []Receipt, p econ.Price, rates econ.Rates) (*Book, error) 
 		}
 	}
 	slices.SortFunc(b.Lines, Line.Compare)
+	b.leaves = receiptLeaves(b.Receipts)
 	var err error
-	if b.ReceiptRoot, err = merkle.SumTree(receiptLeaves(b.Receipts)); err != nil {
+	if b.ReceiptRoot, err = merkle.SumTree(b.leaves); err != nil {
 		return nil, err
 	}
 	b.LineRoot, err = merkle.SumTree(lineLeaves(b.Lines))
@@ -141,5 +144,5 @@ func (b *Book) Claim(payee keys.Address) (first, last uint64, proof RangeProof, 
 // ProveReceipt proves that receipt i is in the receipt tree. Cost: O(n) hashes.
 // Errors: merkle.ErrIndex.
 func (b *Book) ProveReceipt(i uint64) (merkle.SumProof, error) {
-	return merkle.ProveSum(receiptLeaves(b.Receipts), i)
+	return merkle.ProveSum(b.leaves, i)
 }
