@@ -19,8 +19,8 @@ type Account struct {
 	Auth      *keys.Auth   `json:"auth,omitempty"`
 	Nonce     uint64       `json:"nonce"`
 	Free      fixed.Amount `json:"free"`
-	Delegates []uint64     `json:"-"`
-	Vest      *uint64      `json:"-"`
+	Delegates []uint64     `json:"delegates,omitempty"`
+	Vest      *uint64      `json:"vest,omitempty"`
 }
 
 // Validator is one member of the fixed set, in the order of valset.New, which is
