@@ -25,7 +25,7 @@ type badgerEngine struct {
 
 // profile sizes one database, in MiB.
 type profile struct {
-	memTable, memTables, blockCache int
+	memTable, memTables, blockCache, valueLog int
 }
 
 func ledgerProfile(o Options) profile {
@@ -34,13 +34,13 @@ func ledgerProfile(o Options) profile {
 		cache = 96
 	}
 	if cache < 64 {
-		return profile{memTable: 16, memTables: 2, blockCache: max(cache, 4)}
+		return profile{memTable: 16, memTables: 2, blockCache: max(cache, 4), valueLog: 64}
 	}
-	return profile{memTable: 64, memTables: 3, blockCache: cache}
+	return profile{memTable: 64, memTables: 3, blockCache: cache, valueLog: 64}
 }
 
 func indexProfile(o Options) profile {
-	p := profile{memTable: 16, memTables: 2, blockCache: 16}
+	p := profile{memTable: 16, memTables: 2, blockCache: 16, valueLog: 16}
 	if o.CacheMiB > 0 {
 		p.blockCache = min(16, max(o.CacheMiB/4, 4))
 	}
@@ -61,7 +61,7 @@ func (p profile) options(dir string, logger *slog.Logger) badger.Options {
 		WithNumLevelZeroTablesStall(15).
 		WithNumCompactors(2).
 		WithValueThreshold(min(1<<20, int64(p.memTable)<<17)). // state never lies in the value log
-		WithValueLogFileSize(64 << 20).
+		WithValueLogFileSize(int64(p.valueLog) << 20).
 		WithBlockCacheSize(int64(p.blockCache) << 20).
 		WithIndexCacheSize(0). // used with encryption only
 		WithCompression(options.Snappy).

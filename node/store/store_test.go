@@ -26,7 +26,7 @@ type site interface {
 type disk struct{ dir string }
 
 func (d disk) open() (*Store, error) {
-	tiny := profile{memTable: 1, memTables: 2, blockCache: 4}
+	tiny := profile{memTable: 1, memTables: 2, blockCache: 4, valueLog: 8}
 	ledger, err := openBadger(filepath.Join(d.dir, "ledger"), tiny, nil)
 	if err != nil {
 		return nil, err
