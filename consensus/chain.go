@@ -131,7 +131,7 @@ func (c *Core) onSynced(r *Root) {
 		known.asked = false // it is the root, nothing to discard
 	}
 	c.setRoot(b, r.Finalization)
-	c.behind, c.syncing = 0, false
+	c.behind = 0
 	if c.newest == nil || r.Finalization.View > c.newest.View {
 		c.newest = r.Finalization
 	}
@@ -144,52 +144,73 @@ func (c *Core) onSynced(r *Root) {
 func (c *Core) ask(r Request) { c.out.Requests = append(c.out.Requests, r) }
 
 // request asks for what the rules lack: proposals, bodies, results, or a sync
-// when too much is missing.
+// when too much is missing. What is not answered is asked for again.
 func (c *Core) request() {
-	if c.behind != 0 && !c.syncing {
-		at := c.behind + 3*c.cfg.Params.DeltaMS
-		switch {
-		case c.far || c.self < 0 || c.now >= at:
-			c.syncing = true
-			c.ask(Sync{Target: c.newest})
-		default:
-			c.wait(at)
-		}
-	}
+	again := c.retryAt != 0 && c.now >= c.retryAt && !broken(mutAskOnce)
+	missing := c.catchUp(again)
 	for _, v := range c.chosen {
 		w := c.views[v]
 		q := w.certificate()
-		b := c.blocks[q.Hash()]
-		if b == nil || !b.full {
-			if !w.fetched && !c.far && c.self >= 0 {
-				w.fetched = true
-				c.ask(Fetch{Block: q.Hash(), View: v, Proposal: true, Holders: c.holders(q, v)})
-			}
-			continue
-		}
-		c.obtain(b, q)
+		missing = c.obtain(w, q.Hash(), q, again) || missing
 	}
-	w := c.views[c.cur]
-	if w == nil || w.first == nil {
+	if w := c.views[c.cur]; w != nil && w.first != nil {
+		missing = c.obtain(w, w.first.hash, nil, again) || missing
+	}
+	switch {
+	case !missing:
+		c.retryAt = 0
 		return
+	case c.retryAt == 0 || again:
+		c.retryAt = c.now + c.resendEvery()
 	}
-	if b := w.first; b.full {
-		c.obtain(b, nil)
-	} else if !w.fetched {
-		w.fetched = true
-		c.ask(Fetch{Block: b.hash, View: c.cur, Proposal: true, Holders: c.holders(nil, c.cur)})
-	}
+	c.wait(c.retryAt)
 }
 
-// obtain asks for the body of a block, then for its result.
-func (c *Core) obtain(b *block, q *cert.Certificate) {
-	if c.lawful(b) == bad {
-		return
+// catchUp asks for a sync if a Finalization waits for too many blocks, or for
+// too long. It reports whether one is under way.
+func (c *Core) catchUp(again bool) bool {
+	if c.behind == 0 {
+		c.syncing = false
+		return false
+	}
+	at := c.behind + 3*c.cfg.Params.DeltaMS
+	if !c.far && c.self >= 0 && c.now < at {
+		c.wait(at)
+		return false
+	}
+	if !c.syncing || again {
+		c.syncing = true
+		c.ask(Sync{Target: c.newest})
+	}
+	return true
+}
+
+// obtain asks for a block of the view: for its proposal, then its body, then its
+// result. q is its certificate, nil if it has none yet. It reports whether a
+// peer has to answer.
+func (c *Core) obtain(w *view, hash header.Hash, q *cert.Certificate, again bool) bool {
+	b := c.blocks[hash]
+	if b == nil || !b.full {
+		if c.far || c.self < 0 {
+			return false // sync brings it
+		}
+		if !w.fetched || again {
+			w.fetched = true
+			v := c.cur
+			if q != nil {
+				v = q.View
+			}
+			c.ask(Fetch{Block: hash, View: v, Proposal: true, Holders: c.holders(q, v)})
+		}
+		return true
+	}
+	if b.invalid || c.lawful(b) == bad {
+		return false
 	}
 	if len(b.prop.Digests) == 0 && !b.held {
 		b.held, c.dirty = true, true // nothing to fetch
 	}
-	if !b.asked && !b.held && !b.invalid {
+	if !b.held && (!b.asked || again) {
 		b.asked = true
 		c.ask(Fetch{
 			Block: b.hash, View: b.head.View, Header: &b.head, Digests: b.prop.Digests, Holders: c.holders(q, b.head.View),
@@ -199,6 +220,7 @@ func (c *Core) obtain(b *block, q *cert.Certificate) {
 		b.running = true
 		c.ask(Execute{Block: b.hash, Header: &b.head, Digests: b.prop.Digests})
 	}
+	return !b.held
 }
 
 // holders lists who should have a block: its leader, then who signed for it.

@@ -59,10 +59,11 @@ type Core struct {
 	building uint64   // view for which a Build is out
 	heard    []uint64 // by validator: newest view it signed something of
 	resendAt uint64
+	retryAt  uint64 // Now of asking again for what did not come; 0 = nothing is missing
 	waitAt   uint64 // Now at which a rule that waits for the clock may fire; 0 = none
 	behind   uint64 // Now since which a Finalization waits for missing blocks; 0 = none
 	far      bool   // ... and too many of them: sync instead of fetching
-	syncing  bool   // Sync was requested since the last resend
+	syncing  bool   // Sync was requested
 	certsFor uint64 // view for which FetchCert was requested since the last resend
 }
 

@@ -21,6 +21,7 @@ const (
 	mutNoBody                 // Finalize without the body
 	mutNoSync                 // own signatures leave before they are on disk
 	mutNoResend               // nothing is ever repeated
+	mutAskOnce                // what does not come is not asked for again
 	mutNoGrowth               // Δ never grows
 	mutNoWindow               // votes of any future view are kept
 	mutNoCertRecord           // certificates are not recorded

@@ -10,7 +10,7 @@ var current mutation
 
 var mutationNames = []string{
 	"none", "nullify-final", "finalize-nullified", "finalize-other", "forget-votes", "small-quorum", "count-twice",
-	"no-gap-check", "no-parent-check", "no-root-check", "no-body", "no-sync", "no-resend", "no-growth", "no-window",
+	"no-gap-check", "no-parent-check", "no-root-check", "no-body", "no-sync", "no-resend", "ask-once", "no-growth", "no-window",
 	"no-cert-record",
 }
 

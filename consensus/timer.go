@@ -92,8 +92,8 @@ func (c *Core) resendEvery() uint64 { return max(c.delta, resendMS) }
 // stuck reports whether something is under way that a lost message can hold up.
 func (c *Core) stuck() bool { return c.woke != 0 || len(c.chosen) > 0 }
 
-// resend repeats what a peer may have missed, and what was asked for, while a
-// view lasts too long (CONS-24).
+// resend repeats what a peer may have missed while a view lasts too long
+// (CONS-24).
 func (c *Core) resend() {
 	if !c.stuck() {
 		return
@@ -108,16 +108,7 @@ func (c *Core) resend() {
 	if broken(mutNoResend) {
 		return
 	}
-	c.syncing, c.certsFor = false, 0
-	for _, v := range c.chosen {
-		c.views[v].fetched = false
-		if b := c.blocks[c.views[v].certificate().Hash()]; b != nil && !b.held {
-			b.asked = false
-		}
-	}
-	if b := c.at(c.cur).first; b != nil && !b.held {
-		b.asked, c.at(c.cur).fetched = false, false
-	}
+	c.certsFor = 0
 	if len(c.chosen) > 0 {
 		c.ask(FetchCert{From: c.root.head.View + 1, To: c.cur})
 	}

@@ -325,14 +325,14 @@ func (n *Node) persist() {
 }
 
 func (n *Node) addTx(tx [32]byte) {
-	if n.core != nil {
+	if _, final := n.s.book.tellers[tx]; n.core != nil && !final {
 		n.pool = append(n.pool, tx)
 		n.bodies[tx] = true
 		n.work()
 	}
 }
 
-func (n *Node) work() { n.step(consensus.Work{Pending: len(n.pool) > 0}) }
+func (n *Node) work() { n.step(consensus.Work{Pending: n.s.Busy || len(n.pool) > 0}) }
 
 // signedBy reports whether raw is, or holds, a signature of validator i.
 func signedBy(v msg.Verified, i int) bool {

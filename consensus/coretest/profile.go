@@ -27,6 +27,7 @@ type Profile struct {
 	Powers    []uint64
 	Faults    []Fault // by validator, in the order of Powers
 	Observer  bool    // one more node follows without a key
+	Busy      bool    // there is always work, so views never last
 	Loss, Dup uint64  // per mille of messages, until HealAt
 	DelayMin  uint64
 	DelayMax  uint64
@@ -71,6 +72,9 @@ func Draw(seed uint64) Profile {
 	}
 	p.Crashes, p.Splits, p.PowerCut = int(r.Below(4)), int(r.Below(3)), r.Below(6) == 0
 	p.EndAt = p.HealAt + 40_000
+	if r.Below(8) == 0 {
+		p.Busy, p.EndAt, p.Params.PaceMS = true, p.HealAt+16_000, 100
+	}
 	p.corrupt(r)
 	return p
 }
