@@ -16,9 +16,6 @@ import (
 // Rule is the attribution rule that this version of the program pays by.
 const Rule = "poa/1"
 
-// MaxAttr bounds the attribution list of one receipt (RCP-01).
-const MaxAttr = 16
-
 // Errors of this package.
 var (
 	ErrFormat    = errors.New("malformed receipt")
@@ -73,17 +70,7 @@ func (r Receipt) Check() error {
 	case len(r.Attr) > MaxAttr:
 		return fmt.Errorf("%w: %d owners, at most %d", ErrFormat, len(r.Attr), MaxAttr)
 	}
-	left := econ.TotalWeight
-	for i, a := range r.Attr {
-		if i > 0 && r.Attr[i-1].Owner.Compare(a.Owner) >= 0 {
-			return fmt.Errorf("%w: owners not ascending at %d", ErrFormat, i)
-		}
-		if a.Weight == 0 || a.Weight > left {
-			return fmt.Errorf("%w: weight %d of owner %d, 1 to %d left", ErrFormat, a.Weight, i, left)
-		}
-		left -= a.Weight
-	}
-	return nil
+	return checkAttr(r.Attr)
 }
 
 // Unattributed reports whether the receipt names no owner: its contributors'

@@ -186,3 +186,32 @@ func FuzzDecodeReceipt(f *testing.F) {
 		_ = s.Verify(chainID, operatorAddr())
 	})
 }
+
+func TestRCP01TopAttrKeepsTheSixteenHeaviest(t *testing.T) {
+	var all []Attr
+	for i := range byte(20) { // 19 down to 0: the last weighs nothing
+		all = append(all, Attr{Owner: account(200 - i), Weight: uint64(19 - i)})
+	}
+	got, err := TopAttr(all)
+	if err != nil || len(got) != MaxAttr {
+		t.Fatalf("%d owners, %v", len(got), err)
+	}
+	for i, a := range got {
+		if a.Owner != account(byte(185+i)) || a.Weight != uint64(4+i) {
+			t.Errorf("entry %d is %v with %d", i, a.Owner, a.Weight)
+		}
+	}
+	if tie, err := TopAttr(owners(17)); err != nil || tie[15].Owner != account(15) {
+		t.Errorf("a tie keeps %v, %v", tie, err)
+	}
+	for name, bad := range map[string][]Attr{
+		"an owner twice":             {{Owner: account(1), Weight: 1}, {Owner: account(1), Weight: 2}},
+		"weights above the total":    {{Owner: account(1), Weight: 1 << 40}, {Owner: account(2), Weight: 1}},
+		"weights that wrap":          {{Owner: account(1), Weight: ^uint64(0)}, {Owner: account(2), Weight: 1}},
+		"a cut-off owner that wraps": append(owners(16), Attr{Owner: account(99), Weight: ^uint64(0)}),
+	} {
+		if _, err := TopAttr(bad); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
