@@ -72,13 +72,14 @@ func hashSumLeaf(sum uint64, body []byte) [32]byte {
 	return sha256.Sum256(b[:])
 }
 
-// hashSumNode is SHA-256(01 ‖ sumL ‖ hL ‖ sumR ‖ hR), RCP-02.
-func hashSumNode(left, right SumNode) [32]byte {
+// joinSums is the node SHA-256(01 ‖ sumL ‖ hL ‖ sumR ‖ hR) with the sum of both
+// (RCP-02). The caller has checked that the sums stay below MaxSum.
+func joinSums(left, right SumNode) SumNode {
 	var b [81]byte
 	b[0] = prefixNode
 	binary.BigEndian.PutUint64(b[1:], left.Sum)
 	copy(b[9:], left.Hash[:])
 	binary.BigEndian.PutUint64(b[41:], right.Sum)
 	copy(b[49:], right.Hash[:])
-	return sha256.Sum256(b[:])
+	return SumNode{Sum: left.Sum + right.Sum, Hash: sha256.Sum256(b[:])}
 }

@@ -14,11 +14,7 @@ func Root(leaves [][]byte) [32]byte {
 	if len(leaves) == 0 {
 		return sha256.Sum256(nil)
 	}
-	level := leafHashes(leaves)
-	for len(level) > 1 {
-		level = foldHashes(level)
-	}
-	return level[0]
+	return rootOf(leafHashes(leaves), hashNode)
 }
 
 // Prove returns the audit path of leaf i: sibling hashes from the leaf upwards.
@@ -29,18 +25,7 @@ func Prove(leaves [][]byte, i uint64) ([][32]byte, error) {
 	if i >= n {
 		return nil, fmt.Errorf("prove leaf %d of %d: %w", i, n, ErrIndex)
 	}
-	path := [][32]byte{}
-	level := leafHashes(leaves)
-	for _, s := range sides(i, n) {
-		switch s {
-		case sideLeft:
-			path = append(path, level[i-1])
-		case sideRight:
-			path = append(path, level[i+1])
-		}
-		level, i = foldHashes(level), i/2
-	}
-	return path, nil
+	return pathOf(leafHashes(leaves), i, hashNode), nil
 }
 
 // Verify checks that leaf is number i of the n leaves under root. The root does
@@ -111,13 +96,35 @@ func leafHashes(leaves [][]byte) [][32]byte {
 	return out
 }
 
-// foldHashes pairs one level into the next, in place. An odd last node moves up
-// unchanged, which gives the tree shape of RFC 6962.
-func foldHashes(level [][32]byte) [][32]byte {
+// rootOf joins the nodes of a level, at least one, up to the root, in place. An
+// odd last node moves up unchanged, which gives the tree shape of RFC 6962.
+func rootOf[T any](level []T, join func(left, right T) T) T {
+	for len(level) > 1 {
+		level = joinLevel(level, join)
+	}
+	return level[0]
+}
+
+// pathOf returns the siblings of node i from its level upwards, in place.
+func pathOf[T any](level []T, i uint64, join func(left, right T) T) []T {
+	path := []T{}
+	for _, s := range sides(i, uint64(len(level))) {
+		switch s {
+		case sideLeft:
+			path = append(path, level[i-1])
+		case sideRight:
+			path = append(path, level[i+1])
+		}
+		level, i = joinLevel(level, join), i/2
+	}
+	return path
+}
+
+func joinLevel[T any](level []T, join func(left, right T) T) []T {
 	n := 0
 	for i := 0; i < len(level); i += 2 {
 		if i+1 < len(level) {
-			level[n] = hashNode(level[i], level[i+1])
+			level[n] = join(level[i], level[i+1])
 		} else {
 			level[n] = level[i]
 		}

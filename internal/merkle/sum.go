@@ -22,7 +22,8 @@ type SumLeaf struct {
 	Body []byte
 }
 
-// SumRoot commits to a list of amounts: hash, total and number of leaves. The
+// SumRoot commits to a list of amounts: hash, total and number of leaves. Hash
+// covers all sums but not the number, which has to be committed beside it. The
 // root of no leaves is (SHA-256 of nothing, 0, 0). Spec: RCP-02.
 type SumRoot struct {
 	_     struct{} `cbor:",toarray"`
@@ -59,10 +60,8 @@ func SumTree(leaves []SumLeaf) (SumRoot, error) {
 	if err != nil {
 		return SumRoot{}, err
 	}
-	for len(level) > 1 {
-		level = foldSums(level)
-	}
-	return SumRoot{Hash: level[0].Hash, Sum: level[0].Sum, Count: uint64(len(leaves))}, nil
+	top := rootOf(level, joinSums)
+	return SumRoot{Hash: top.Hash, Sum: top.Sum, Count: uint64(len(leaves))}, nil
 }
 
 // ProveSum proves leaf i. The proof shares the body of the leaf.
@@ -77,17 +76,7 @@ func ProveSum(leaves []SumLeaf, i uint64) (SumProof, error) {
 	if err != nil {
 		return SumProof{}, err
 	}
-	p := SumProof{Index: i, Sum: leaves[i].Sum, Body: leaves[i].Body, Path: []SumNode{}}
-	for _, s := range sides(i, n) {
-		switch s {
-		case sideLeft:
-			p.Path = append(p.Path, level[i-1])
-		case sideRight:
-			p.Path = append(p.Path, level[i+1])
-		}
-		level, i = foldSums(level), i/2
-	}
-	return p, nil
+	return SumProof{Index: i, Sum: leaves[i].Sum, Body: leaves[i].Body, Path: pathOf(level, i, joinSums)}, nil
 }
 
 // Verify checks the proof against root and returns the prefix sum: the total of
@@ -116,9 +105,9 @@ func (p SumProof) Verify(root SumRoot) (before uint64, err error) {
 		}
 		if s == sideLeft {
 			before += path[0].Sum
-			at = SumNode{Sum: path[0].Sum + at.Sum, Hash: hashSumNode(path[0], at)}
+			at = joinSums(path[0], at)
 		} else {
-			at = SumNode{Sum: at.Sum + path[0].Sum, Hash: hashSumNode(at, path[0])}
+			at = joinSums(at, path[0])
 		}
 		path = path[1:]
 	}
@@ -150,18 +139,4 @@ func sumLevel(leaves []SumLeaf) ([]SumNode, error) {
 		level[i] = SumNode{Sum: l.Sum, Hash: hashSumLeaf(l.Sum, l.Body)}
 	}
 	return level, nil
-}
-
-func foldSums(level []SumNode) []SumNode {
-	n := 0
-	for i := 0; i < len(level); i += 2 {
-		if i+1 < len(level) {
-			l, r := level[i], level[i+1]
-			level[n] = SumNode{Sum: l.Sum + r.Sum, Hash: hashSumNode(l, r)}
-		} else {
-			level[n] = level[i]
-		}
-		n++
-	}
-	return level[:n]
 }
