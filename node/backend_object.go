@@ -148,7 +148,7 @@ func (n *Node) DatasetAnnounce(ctx context.Context, p api.AnnounceParams) (api.E
 	} else if errors.Is(err, errNotYet) {
 		return api.Empty{}, nil // gossiped once the transaction is on the ledger
 	}
-	return api.Empty{}, n.topics.manifest.Publish(ctx, p.Announcement)
+	return api.Empty{}, n.out.publish(ctx, n.topics.manifest, p.Announcement)
 }
 
 // LicenceGet implements api.ObjectBackend.

@@ -55,7 +55,7 @@ func (n *Node) submit(ctx context.Context, raw []byte) error {
 	if err := n.admit(raw); err != nil {
 		return err
 	}
-	return n.topics.tx.Publish(ctx, raw)
+	return n.out.publish(ctx, n.topics.tx, raw)
 }
 
 // TxBuild implements api.TxBackend.

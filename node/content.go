@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"os"
 	"sync"
 
 	"github.com/openledger/openledger/internal/content"
@@ -17,7 +17,6 @@ import (
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/publish"
 	"github.com/openledger/openledger/node/store"
-	"github.com/openledger/openledger/p2p/fetch"
 	"github.com/openledger/openledger/p2p/gossip"
 	"github.com/openledger/openledger/p2p/peers"
 )
@@ -125,7 +124,7 @@ func (n *Node) onManifest(_ context.Context, _ peers.ID, data []byte) gossip.Ver
 func (n *Node) retryEarly(ctx context.Context) error {
 	for _, b := range n.objects.takeEarly() {
 		if _, err := n.learn(b); err == nil {
-			if err := n.topics.manifest.Publish(ctx, b); err != nil {
+			if err := n.out.publish(ctx, n.topics.manifest, b); err != nil {
 				n.log.Debug("publish manifest", "err", err)
 			}
 		}
@@ -160,15 +159,21 @@ func (b blobs) PutBlob(_ context.Context, r *http.Request) (string, int64, error
 	return id.String(), int64(size), err
 }
 
-// ServeBlob implements rpc.Blobs: only content that is on this disk.
-func (b blobs) ServeBlob(w http.ResponseWriter, _ *http.Request, text string) {
+// ServeBlob implements rpc.Blobs: content that is on this disk, and for callers
+// on this machine also what peers have.
+func (b blobs) ServeBlob(w http.ResponseWriter, r *http.Request, text string) {
 	id, err := content.ParseID(text)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && net.ParseIP(host).IsLoopback() {
+		if err := b.n.fetcher.Fetch(r.Context(), id, 0, nil, nil); err != nil {
+			b.n.log.Debug("fetch for a local caller", "id", id, "err", err)
+		}
+	}
 	f, err := b.n.blobs.Open(id)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, fetch.ErrNoProvider) || !b.n.blobs.Has(id) {
+	if err != nil && !b.n.blobs.Has(id) {
 		http.Error(w, "no such content on this node", http.StatusNotFound)
 		return
 	}

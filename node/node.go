@@ -58,6 +58,7 @@ type Node struct {
 	blobs   *fetch.Store
 	fetcher *fetch.Fetcher
 	topics  topics
+	out     outbox
 	syncer  *nodesync.Syncer
 	driver  *driver.Driver // nil on a node that only follows
 	rpc     *rpc.Server

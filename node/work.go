@@ -78,6 +78,7 @@ func (s services) Local() *store.Local { return s.n.store.Local() }
 
 // startWork starts the node's duties beside the chain.
 func (n *Node) startWork(ctx context.Context) {
+	n.spawn(func() { n.out.run(ctx) })
 	n.spawn(func() { n.eachBlock(ctx, nil, n.retryEarly) })
 	if n.cfg.Operator.IsZero() {
 		return

@@ -18,6 +18,7 @@ import (
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/node/keystore"
 	"github.com/openledger/openledger/rpc/client"
+	"github.com/openledger/openledger/testnet/localnet"
 )
 
 const defaultNode = "http://127.0.0.1:9944"
@@ -69,7 +70,7 @@ func defaultHome() string {
 func (a *app) client() *client.Client {
 	token, err := os.ReadFile(filepath.Join(a.home, "rpc.token"))
 	if err != nil {
-		token = nil
+		return client.New(a.node, localnet.TokenFor(a.home, a.node))
 	}
 	return client.New(a.node, strings.TrimSpace(string(token)))
 }

@@ -8,6 +8,7 @@ func addCommands(root *cobra.Command, a *app) {
 	root.AddCommand(
 		newInitCmd(a), newKeysCmd(a), newNodeCmd(a), newStatusCmd(a), newDoctorCmd(a),
 		newSendCmd(a), newTxCmd(a), newFaucetCmd(a),
+		newDatanetCmd(a), newDataCmd(a), newTrainCmd(a), newTaskCmd(a),
 		newAttributeCmd(), newPayoutCmd(),
 		newTestnetCmd(a), newVersionCmd(a),
 	)

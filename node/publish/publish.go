@@ -118,8 +118,8 @@ type Announcement struct {
 	ID        tx.ID          `json:"id"`
 	Manifest  []byte         `json:"manifest"` // of a dataset; empty for a model
 	Key       keys.PublicKey `json:"key"`
-	Sig       keys.Signature `json:"-"`
-	Providers []string       `json:"providers"`
+	Sig       keys.Signature
+	Providers []string `json:"providers"`
 }
 
 func (a Announcement) signed(chainID [32]byte) []byte {

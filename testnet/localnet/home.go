@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/node/keystore"
@@ -63,4 +64,23 @@ func (n *Network) ClientKey(name string) (keys.PrivateKey, error) {
 		return keys.PrivateKey{}, err
 	}
 	return ks.Load(name, pass)
+}
+
+// TokenFor returns the RPC token of the node at url for a person's home of a
+// local network; empty if home is none or the node is not of its network.
+func TokenFor(home, url string) string {
+	n, err := Open(filepath.Dir(filepath.Dir(filepath.Clean(home))))
+	if err != nil {
+		return ""
+	}
+	for _, m := range n.Nodes {
+		if m.RPC == url {
+			b, err := os.ReadFile(filepath.Join(m.Home, "rpc.token"))
+			if err != nil {
+				return ""
+			}
+			return strings.TrimSpace(string(b))
+		}
+	}
+	return ""
 }

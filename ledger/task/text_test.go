@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+func TestStatesAndKindsComeBackFromJSON(t *testing.T) {
+	for s := Posted; s <= Expired; s++ {
+		b, err := json.Marshal(s)
+		var got State
+		if err != nil || json.Unmarshal(b, &got) != nil || got != s {
+			t.Errorf("%v: %s %v", s, b, err)
+		}
+	}
+	for _, k := range []Kind{Train, Attribute} {
+		b, err := json.Marshal(k)
+		var got Kind
+		if err != nil || json.Unmarshal(b, &got) != nil || got != k {
+			t.Errorf("%v: %s %v", k, b, err)
+		}
+	}
+	var s State
+	if json.Unmarshal([]byte(`"none"`), &s) == nil || json.Unmarshal([]byte(`"x"`), &s) == nil {
+		t.Error("a word that is no state was accepted")
+	}
+}
