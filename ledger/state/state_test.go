@@ -4,6 +4,7 @@ package state
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -331,6 +332,29 @@ func TestRecordsRoundTrip(t *testing.T) {
 		b := enc.Encode(rec.in)
 		if err := enc.Decode(b, rec.out); err != nil || !bytes.Equal(enc.Encode(rec.out), b) {
 			t.Errorf("%T: %v", rec.in, err)
+		}
+	}
+}
+
+func TestRecordsHaveAJSONForm(t *testing.T) {
+	cid := content.Sum(nil)
+	auth := keys.SingleAuth(keys.PublicKey{1})
+	for _, rec := range []struct{ in, out any }{
+		{Account{Auth: &auth, Nonce: 1, Free: 5}, &Account{}},
+		{Dataset{Content: cid, Manifest: content.SumSHA256(nil), Name: "x", Terms: ID{1}}, &Dataset{}},
+		{Model{Weights: cid, Datasets: []ID{{1}}}, &Model{}},
+		{Datanet{Terms: []ID{{1}, {2}}}, &Datanet{}},
+		{Operator{PeerID: []byte{1}}, &Operator{}},
+		{Offer{Ask: 5}, &Offer{}}, {Attribution{W: 1 << 40, Params: []byte{2}}, &Attribution{}},
+		{Terms{SPDX: "MIT", Flags: 3}, &Terms{}}, {LocalParams(), &Params{}}, {Clock{Height: 1}, &Clock{}},
+		{Validator{Power: 3}, &Validator{}}, {Balance{Name: "x", Amount: 1}, &Balance{}},
+	} {
+		text, err := json.Marshal(rec.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, rec.out); err != nil || !bytes.Equal(enc.Encode(rec.out), enc.Encode(rec.in)) {
+			t.Errorf("%T: %v\n%s", rec.in, err, text)
 		}
 	}
 }

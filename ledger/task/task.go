@@ -4,6 +4,7 @@ package task
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/openledger/openledger/internal/content"
 	"github.com/openledger/openledger/internal/fixed"
@@ -82,11 +83,36 @@ func (s State) String() string {
 // Final reports whether nothing can happen any more.
 func (s State) Final() bool { return s >= Settled }
 
+// ErrName reports a word that names no state or kind.
+var ErrName = errors.New("no such task state or kind")
+
 // MarshalText returns String.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText reads what String writes. Errors: ErrName.
+func (s *State) UnmarshalText(b []byte) error {
+	for i := Posted; i <= Expired; i++ {
+		if i.String() == string(b) {
+			*s = i
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %q", ErrName, b)
+}
+
 // MarshalText returns String.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what String writes. Errors: ErrName.
+func (k *Kind) UnmarshalText(b []byte) error {
+	for i := Train; i <= Attribute; i++ {
+		if i.String() == string(b) {
+			*k = i
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %q", ErrName, b)
+}
 
 // Spec is what a requester posts; it never changes. Price and CheckFee are base
 // units, windows chain milliseconds. Exactly one of Train and Attribute is set.

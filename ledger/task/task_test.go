@@ -3,6 +3,8 @@
 package task
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -342,16 +344,32 @@ func TestTheDrawFollowsTheBonds(t *testing.T) {
 	}
 }
 
-func TestNamesOfStatesAndKinds(t *testing.T) {
-	for s, want := range map[State]string{Posted: "posted", Expired: "expired", 99: "unknown"} {
-		if b, err := s.MarshalText(); err != nil || string(b) != want {
-			t.Errorf("%d: %s", s, b)
+func TestATaskHasAJSONForm(t *testing.T) {
+	x := committed(t, truth, 3, 4, 5)
+	x.Output.Content = content.Sum(nil)
+	for s := Posted; s <= Expired; s++ {
+		for k := Train; k <= Attribute; k++ {
+			x.State, x.Spec.Kind = s, k
+			text, err := json.Marshal(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var back Task
+			if err := json.Unmarshal(text, &back); err != nil || !bytes.Equal(enc.Encode(back), enc.Encode(x)) {
+				t.Errorf("%v %v: %v", s, k, err)
+			}
 		}
 	}
-	for k, want := range map[Kind]string{Train: "train", Attribute: "attribute", 9: "unknown"} {
-		if b, err := k.MarshalText(); err != nil || string(b) != want {
-			t.Errorf("%d: %s", k, b)
+	for _, word := range []string{"none", "unknown", "", "Posted"} {
+		if err := new(State).UnmarshalText([]byte(word)); !errors.Is(err, ErrName) {
+			t.Errorf("state %q: %v", word, err)
 		}
+		if err := new(Kind).UnmarshalText([]byte(word)); !errors.Is(err, ErrName) {
+			t.Errorf("kind %q: %v", word, err)
+		}
+	}
+	if State(99).String() != "unknown" || Kind(9).String() != "unknown" {
+		t.Error("names of nothing")
 	}
 }
 
