@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -60,11 +59,14 @@ type created struct {
 
 // create submits a payload that makes one object and returns the object's id.
 func (a *app) create(ctx context.Context, key keys.PrivateKey, payload tx.Payload) (created, error) {
-	s, err := a.submit(ctx, key, payload)
+	return newCreated(a.client().Create(ctx, key, payload))
+}
+
+func newCreated(c client.Created, err error) (created, error) {
 	if err != nil {
 		return created{}, err
 	}
-	return created{ID: tx.ObjectID(s.TxID, payload.Kind(), 0), TxID: s.TxID, Height: s.Height, Fee: s.Receipt.Fee}, nil
+	return created{ID: c.ID, TxID: c.TxID, Height: c.Height, Fee: c.Receipt.Fee}, nil
 }
 
 // signAndCreate is the common end of commands that make one object.
@@ -214,30 +216,8 @@ func (a *app) publish(ctx context.Context, key keys.PrivateKey, file string, csv
 	if err != nil {
 		return published{}, err
 	}
-	cid, err := c.Upload(ctx, bytes.NewReader(csv))
-	if err != nil {
-		return published{}, err
-	}
-	if cid != m.Content.String() {
-		return published{}, fmt.Errorf("the node stored other bytes: %s, want %s", cid, m.Content)
-	}
-	out, err := a.create(ctx, key, m.Upload(datanet, stake))
-	if err != nil {
-		return published{}, err
-	}
-	return published{created: out, Content: m.Content.String(), RowRoot: m.RowRoot, Rows: m.Rows},
-		announce(ctx, c, key, publish.KindDataset, out.ID, m.Encode())
-}
-
-// announce gossips that the node of c provides an object's content.
-func announce(ctx context.Context, c *client.Client, key keys.PrivateKey, kind uint64, id api.Hash, manifest []byte) error {
-	s, err := c.NodeStatus(ctx, api.Empty{})
-	if err != nil {
-		return err
-	}
-	ann := publish.Announce(s.Chain, kind, id, manifest, s.Addrs[:min(len(s.Addrs), 4)], key)
-	_, err = c.DatasetAnnounce(ctx, api.AnnounceParams{Announcement: ann.Encode()})
-	return err
+	out, err := newCreated(publish.Publish(ctx, c, key, m, csv, datanet, stake))
+	return published{created: out, Content: m.Content.String(), RowRoot: m.RowRoot, Rows: m.Rows}, err
 }
 
 func findDatanet(ctx context.Context, c *client.Client, name string) (api.Hash, state.Datanet, error) {

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,11 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/rpc/api"
+	"github.com/openledger/openledger/rpc/client"
 )
 
 // txFile is what tx build writes and tx sign and tx send read.
@@ -27,57 +26,6 @@ type txFile struct {
 	Chain  api.Hash        `json:"chain"`
 	Body   []byte          `json:"body"`
 	Signed []byte          `json:"signed,omitempty"`
-}
-
-// signBody decodes a body from a node, checks that it is what was asked for, and
-// signs it here: a key never leaves this process (CLI-04).
-func signBody(built []byte, asked tx.Payload, chain api.Hash, key keys.PrivateKey) (tx.Signed, error) {
-	auth := keys.SingleAuth(key.Public())
-	// A body travels inside an envelope; give it one without signatures to decode it.
-	probe, err := tx.DecodeBody(built)
-	if err != nil {
-		return tx.Signed{}, fmt.Errorf("the node built a malformed transaction: %w", err)
-	}
-	if probe.Sender != auth.Address() || !equalPayload(probe.Payload, asked) {
-		return tx.Signed{}, errors.New("the node built another transaction than was asked for; do not trust it")
-	}
-	return tx.Sign(chain, probe, key), nil
-}
-
-func equalPayload(a, b tx.Payload) bool {
-	return a.Kind() == b.Kind() && string(enc.Encode(a)) == string(enc.Encode(b))
-}
-
-// submit builds, signs and submits a payload and waits until it is final.
-func (a *app) submit(ctx context.Context, key keys.PrivateKey, payload tx.Payload) (api.TxStatus, error) {
-	c := a.client()
-	status, err := c.NodeStatus(ctx, api.Empty{})
-	if err != nil {
-		return api.TxStatus{}, err
-	}
-	fields, err := json.Marshal(payload)
-	if err != nil {
-		return api.TxStatus{}, err
-	}
-	built, err := c.TxBuild(ctx, api.TxBuildParams{Kind: payload.Kind().String(), Fields: fields, Sender: keys.SingleAuth(key.Public()).Address()})
-	if err != nil {
-		return api.TxStatus{}, err
-	}
-	signed, err := signBody(built.Bytes, payload, status.Chain, key)
-	if err != nil {
-		return api.TxStatus{}, err
-	}
-	out, err := c.TxSubmit(ctx, api.TxSubmitParams{Bytes: signed.Encode()})
-	return out, refused(out, err)
-}
-
-// refused turns a failing receipt into the ledger's error.
-func refused(s api.TxStatus, err error) error {
-	if err != nil || s.Receipt == nil || s.Receipt.Number == 0 {
-		return err
-	}
-	return api.Ledger(s.Receipt.Code, s.Receipt.Number, fmt.Sprintf("transaction %v was included at height %d and refused", s.TxID, s.Height),
-		"the fee was taken; openledger tx get shows the receipt")
 }
 
 func printFinal(w io.Writer, s api.TxStatus) {
@@ -115,7 +63,7 @@ func (a *app) signAndSend(cmd *cobra.Command, payload tx.Payload) error {
 		return err
 	}
 	return a.call(cmd, func(ctx context.Context) error {
-		s, err := a.submit(ctx, key, payload)
+		s, err := a.client().Send(ctx, key, payload)
 		if err != nil {
 			return err
 		}
@@ -134,7 +82,7 @@ func newFaucetCmd(a *app) *cobra.Command {
 			}
 			return a.call(cmd, func(ctx context.Context) error {
 				s, err := a.client().FaucetRequest(ctx, api.FaucetParams{Address: to})
-				if err = refused(s, err); err != nil {
+				if err = client.Refused(s, err); err != nil {
 					return err
 				}
 				return a.print(cmd, s, func(w io.Writer) { printFinal(w, s) })
@@ -253,7 +201,7 @@ func newTxSignCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			signed, err := signBody(f.Body, payload, f.Chain, key)
+			signed, err := client.Sign(f.Body, payload, f.Chain, key)
 			if err != nil {
 				return err
 			}
@@ -277,7 +225,7 @@ func newTxSendCmd(a *app) *cobra.Command {
 			}
 			return a.call(cmd, func(ctx context.Context) error {
 				s, err := a.client().TxSubmit(ctx, api.TxSubmitParams{Bytes: f.Signed})
-				if err = refused(s, err); err != nil {
+				if err = client.Refused(s, err); err != nil {
 					return err
 				}
 				return a.print(cmd, s, func(w io.Writer) { printFinal(w, s) })
