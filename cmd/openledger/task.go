@@ -11,10 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/openledger/openledger/node/publish"
 	"github.com/openledger/openledger/node/worker"
 	"github.com/openledger/openledger/rpc/api"
-	"github.com/openledger/openledger/rpc/client"
 )
 
 func newTaskCmd(a *app) *cobra.Command {
@@ -82,18 +80,6 @@ func newTaskWatchCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-// verification is the outcome of a replay.
-type verification struct {
-	Task        api.Hash `json:"task"`
-	Equal       bool     `json:"equal"`
-	Segments    uint64   `json:"segments"`
-	OwnRoot     api.Hash `json:"own_root"`
-	TheirRoot   api.Hash `json:"their_root"`
-	OwnOutput   api.Hash `json:"own_output_root"`
-	TheirOutput api.Hash `json:"their_output_root"`
-	Seconds     float64  `json:"seconds"`
-}
-
 func newTaskVerifyCmd(a *app) *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
@@ -108,16 +94,19 @@ func newTaskVerifyCmd(a *app) *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 			defer cancel()
 			progress := a.progress(cmd)
-			v, err := replay(ctx, a.client(), id, func(done, total uint64) { fmt.Fprintf(progress, "\rsegment %d of %d", done, total) })
+			v, _, err := worker.Verify(ctx, a.client(), id, func(done, total uint64) { fmt.Fprintf(progress, "\rsegment %d of %d", done, total) })
+			if errors.Is(err, worker.ErrNotCommitted) {
+				return &exitError{exitRefused, err}
+			}
 			if err != nil {
 				return err
 			}
 			fmt.Fprintln(progress)
 			err = a.print(cmd, v, func(w io.Writer) {
 				if v.Equal {
-					fmt.Fprintf(w, "equal: %d segments replayed in %.1fs\nroot %s\noutput %s\n", v.Segments, v.Seconds, v.OwnRoot, v.OwnOutput)
+					fmt.Fprintf(w, "equal: %d segments replayed in %.1fs\nroot %s\noutput %s\n", v.Segments, v.Seconds, v.Own.Root, v.Own.OutputRoot)
 				} else {
-					fmt.Fprintf(w, "FALSE: replay gives root %s, the operator committed %s\noutput %s, committed %s\n", v.OwnRoot, v.TheirRoot, v.OwnOutput, v.TheirOutput)
+					fmt.Fprintf(w, "FALSE: replay gives root %s, the operator committed %s\noutput %s, committed %s\n", v.Own.Root, v.Theirs.Root, v.Own.OutputRoot, v.Theirs.OutputRoot)
 				}
 			})
 			if err == nil && !v.Equal {
@@ -128,50 +117,4 @@ func newTaskVerifyCmd(a *app) *cobra.Command {
 	}
 	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long the replay may take")
 	return cmd
-}
-
-// replay computes a committed task again from published bytes.
-func replay(ctx context.Context, c *client.Client, id api.Hash, progress func(done, total uint64)) (verification, error) {
-	o, err := c.TaskGet(ctx, api.IDParams{ID: id})
-	if err != nil {
-		return verification{}, err
-	}
-	t := o.Value
-	if t.Output == nil || t.Operator == nil {
-		return verification{}, &exitError{exitRefused, fmt.Errorf("task %s is %s: nothing is committed yet", id, t.State)}
-	}
-	in := worker.Inputs{ID: id, Spec: t.Spec, Operator: *t.Operator}
-	for _, d := range t.Spec.Datasets {
-		set, err := fetchDataset(ctx, c, d)
-		if err != nil {
-			return verification{}, err
-		}
-		in.Datasets = append(in.Datasets, set)
-	}
-	if in.Validation, err = fetchDataset(ctx, c, t.Spec.Validation); err != nil {
-		return verification{}, err
-	}
-	start := time.Now()
-	out, err := worker.Execute(in, worker.Options{Progress: progress, Stop: func() bool { return ctx.Err() != nil }})
-	if err != nil {
-		return verification{}, err
-	}
-	return verification{Task: id, Equal: out.Verdict == t.Output.Verdict, Segments: out.Segments, OwnRoot: out.Verdict.Root,
-		TheirRoot: t.Output.Verdict.Root, OwnOutput: out.Verdict.OutputRoot, TheirOutput: t.Output.Verdict.OutputRoot,
-		Seconds: time.Since(start).Seconds()}, nil
-}
-
-// fetchDataset reads a dataset through a node and checks it against the roots on
-// the ledger.
-func fetchDataset(ctx context.Context, c *client.Client, id api.Hash) (worker.Dataset, error) {
-	o, err := c.DatasetGet(ctx, api.IDParams{ID: id})
-	if err != nil {
-		return worker.Dataset{}, err
-	}
-	csv, err := c.Blob(ctx, o.Value.Content.String())
-	if err != nil {
-		return worker.Dataset{}, err
-	}
-	t, err := publish.Load(o.Value.Content, o.Value.RowRoot, csv)
-	return worker.Dataset{ID: id, Record: o.Value, Table: t}, err
 }

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/openledger/openledger/ledger/task"
+	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/node/publish"
+	"github.com/openledger/openledger/rpc/api"
+	"github.com/openledger/openledger/rpc/client"
+)
+
+// ErrNotCommitted reports a task without a result to compare with.
+var ErrNotCommitted = errors.New("nothing is committed yet")
+
+// Verification is the outcome of a replay by anybody.
+type Verification struct {
+	Task     tx.ID        `json:"task"`
+	Equal    bool         `json:"equal"`
+	Segments uint64       `json:"segments"`
+	Own      task.Verdict `json:"own"`
+	Theirs   task.Verdict `json:"theirs"`
+	Seconds  float64      `json:"seconds"`
+}
+
+// Verify computes a committed task again from published bytes that it reads
+// through a node and checks against the ledger's roots. Errors: ErrNotCommitted,
+// ErrTask, those of the node.
+func Verify(ctx context.Context, c *client.Client, id tx.ID, progress func(done, total uint64)) (Verification, Output, error) {
+	o, err := c.TaskGet(ctx, api.IDParams{ID: id})
+	if err != nil {
+		return Verification{}, Output{}, err
+	}
+	t := o.Value
+	if t.Output == nil || t.Operator == nil {
+		return Verification{}, Output{}, fmt.Errorf("task %v is %v: %w", id, t.State, ErrNotCommitted)
+	}
+	in, err := LoadRemote(ctx, c, id, t.Spec)
+	if err != nil {
+		return Verification{}, Output{}, err
+	}
+	in.Operator = *t.Operator
+	start := time.Now()
+	out, err := Execute(in, Options{Progress: progress, Stop: func() bool { return ctx.Err() != nil }})
+	if err != nil {
+		return Verification{}, Output{}, err
+	}
+	return Verification{Task: id, Equal: out.Verdict == t.Output.Verdict, Segments: out.Segments, Own: out.Verdict,
+		Theirs: t.Output.Verdict, Seconds: time.Since(start).Seconds()}, out, nil
+}
+
+// LoadRemote is Load through a node's RPC, for who runs no node.
+func LoadRemote(ctx context.Context, c *client.Client, id tx.ID, spec task.Spec) (Inputs, error) {
+	in := Inputs{ID: id, Spec: spec}
+	for _, d := range spec.Datasets {
+		set, err := FetchDataset(ctx, c, d)
+		if err != nil {
+			return Inputs{}, err
+		}
+		in.Datasets = append(in.Datasets, set)
+	}
+	var err error
+	in.Validation, err = FetchDataset(ctx, c, spec.Validation)
+	return in, err
+}
+
+// FetchDataset reads a dataset through a node and checks it against the roots on
+// the ledger.
+func FetchDataset(ctx context.Context, c *client.Client, id tx.ID) (Dataset, error) {
+	o, err := c.DatasetGet(ctx, api.IDParams{ID: id})
+	if err != nil {
+		return Dataset{}, err
+	}
+	csv, err := c.Blob(ctx, o.Value.Content.String())
+	if err != nil {
+		return Dataset{}, err
+	}
+	t, err := publish.Load(o.Value.Content, o.Value.RowRoot, csv)
+	return Dataset{ID: id, Record: o.Value, Table: t}, err
+}
