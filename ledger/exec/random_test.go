@@ -97,35 +97,38 @@ func (g *gen) payload() (int, tx.Payload) {
 	case 1:
 		return g.money()
 	}
-	return g.person(), g.data()
+	return g.data()
 }
 
 // data makes a payload about accounts, data and models.
-func (g *gen) data() tx.Payload {
-	w := g.w
+func (g *gen) data() (int, tx.Payload) {
+	w, who := g.w, g.person()
 	switch tx.Kinds[g.pick(len(tx.Kinds))].Kind {
 	case tx.KindTransfer:
-		return &tx.Transfer{To: g.address(), Amount: g.amount()}
+		return who, &tx.Transfer{To: g.address(), Amount: g.amount()}
 	case tx.KindFaucetDrip:
-		return &tx.FaucetDrip{To: g.address()}
+		return who, &tx.FaucetDrip{To: g.address()}
 	case tx.KindDatanetCreate:
-		return &tx.DatanetCreate{Name: string(rune('a' + g.pick(20))), Terms: []ID{w.ccby}, StakeBase: g.amount()}
+		return who, &tx.DatanetCreate{Name: string(rune('a' + g.pick(20))), Terms: []ID{w.ccby}, StakeBase: g.amount()}
 	case tx.KindDatasetUpload:
 		p := w.upload(string(rune('a' + g.pick(20))))
 		p.Datanet, p.Stake = g.object(tx.KindDatanetCreate), g.amount()
-		return p
+		return who, p
 	case tx.KindComputeRegister:
-		return &tx.ComputeRegister{DeviceClass: "cpu", PeerID: []byte{1}, Bond: g.amount()}
+		return who, &tx.ComputeRegister{DeviceClass: "cpu", PeerID: []byte{1}, Bond: g.amount()}
 	case tx.KindOfferPost:
-		return &tx.OfferPost{Model: w.model, Ask: g.amount(), ValidUntil: startMS + uint64(g.pick(100_000))}
+		return who, &tx.OfferPost{Model: w.model, Ask: g.amount(), ValidUntil: startMS + uint64(g.pick(100_000))}
 	case tx.KindModelManifest:
 		p := w.manifest()
 		p.Task, p.Stake = g.object(tx.KindTrainDescriptor), g.amount()
-		return p
+		if t, err := state.GetTask(w.view, p.Task); err == nil && t.Output != nil && g.pick(4) > 0 {
+			who, p.WeightsRoot = g.number(t.Spec.Requester), t.Output.Verdict.OutputRoot
+		}
+		return who, p
 	}
 	p := w.attribution()
 	p.Bond, p.Owners = g.amount(), uint64(g.pick(2))
-	return p
+	return requester, p
 }
 
 // work makes a payload about tasks, the one that the state of a task asks for
@@ -195,7 +198,7 @@ func (g *gen) money() (int, tx.Payload) {
 }
 
 // step applies a block of up to n random transactions.
-func (g *gen) step(t testing.TB, n int) {
+func (g *gen) step(t testing.TB, n int) Result {
 	w := g.w
 	var txs []tx.Verified
 	for range g.pick(n + 1) {
@@ -218,6 +221,7 @@ func (g *gen) step(t testing.TB, n int) {
 			t.Fatalf("receipt %+v", r)
 		}
 	}
+	return res
 }
 
 // resync takes the nonces from the state, since refused transactions do not
