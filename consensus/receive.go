@@ -154,20 +154,19 @@ func (c *Core) record(k RecordKind, view uint64, data []byte) {
 
 func (c *Core) onProposal(v msg.Verified) {
 	m := v.Message()
-	h := &m.Proposal.Header
-	if h.View <= c.root.head.View || int(h.Leader) != c.sched.Leader(h.View) {
+	h, hash := &m.Proposal.Header, v.Hash()
+	known, asked := c.blocks[hash], c.chose(h.View, hash)
+	// The window comes before the schedule, which walks view by view.
+	if h.View <= c.root.head.View || h.View > c.cur+futureViews && !asked || int(h.Leader) != c.sched.Leader(h.View) {
 		return
 	}
-	w, hash := c.at(h.View), v.Hash()
-	known := c.blocks[hash]
-	if int(h.Leader) == c.self && known == nil {
+	switch {
+	case known == nil && int(h.Leader) == c.self:
 		c.fail(fmt.Errorf("%w: Proposal of view %d", ErrTwin, h.View))
 		return
-	}
-	if known != nil && (known.full || len(v.Leaves()) == 0) {
+	case known != nil && (known.full || len(v.Leaves()) == 0):
 		return
-	}
-	if known == nil && !c.chose(h.View, hash) && (h.View > c.cur+futureViews || len(w.blocks) >= viewBlocks) {
+	case known == nil && !asked && len(c.at(h.View).blocks) >= viewBlocks:
 		return
 	}
 	for _, q := range v.Leaves() {
@@ -233,10 +232,11 @@ func (c *Core) Want(m *msg.Message) bool {
 		return w == nil || *w.slot(m.Cert.Kind) == nil
 	case m.Proposal != nil:
 		h := &m.Proposal.Header
-		if h.View <= root || h.Epoch != c.cfg.Set.Epoch() {
+		hash := h.Hash()
+		if h.View <= root || h.View > c.cur+futureViews && !c.chose(h.View, hash) {
 			return false
 		}
-		b := c.blocks[h.Hash()]
+		b := c.blocks[hash]
 		return b == nil || !b.full && len(m.Proposal.Leaves) > 0
 	}
 	return true
