@@ -75,6 +75,7 @@ func run(v state.View, env Env, b blockInfo, txs []tx.Verified) (Result, error) 
 		receipts = append(receipts, ledger.Receipt{Events: m.events})
 	}
 	for i := range txs {
+		m.index = uint64(i)
 		receipts = append(receipts, m.transact(txs[i]))
 		if err := m.broken(); err != nil {
 			return Result{}, fmt.Errorf("transaction %v: %w", txs[i].ID(), err)

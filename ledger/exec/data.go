@@ -37,7 +37,8 @@ func (m *machine) datanetCreate(p *tx.DatanetCreate) error {
 
 // datasetUpload registers a dataset, active at once. Errors: ObjUnknown for the
 // Datanet, LicTerms, DatStakeLow, DatDuplicate for bytes or rows that are
-// registered, TxFunds for the stake, ObjDeposit. Spec: DAT-02.
+// registered, TxFunds for the stake, ObjDeposit. Height and index of the upload give
+// its rows their priority. Spec: DAT-02, ATM-02.
 func (m *machine) datasetUpload(p *tx.DatasetUpload) error {
 	net, ok := load[state.Datanet](m, state.DatanetKey(p.Datanet))
 	switch {
@@ -57,7 +58,7 @@ func (m *machine) datasetUpload(p *tx.DatasetUpload) error {
 	id := m.newID(0)
 	rec := state.Dataset{Owner: m.sender(), Datanet: p.Datanet, Name: p.Name, Content: p.Content,
 		RowRoot: p.RowRoot, Manifest: p.Manifest, Rows: p.Rows, Features: p.Features, Bytes: p.Bytes,
-		Terms: p.Terms, Stake: p.Stake, CreatedMS: m.now()}
+		Terms: p.Terms, Stake: p.Stake, CreatedMS: m.now(), Height: m.clock.Height, TxIndex: m.index}
 	k := state.DatasetKey(id)
 	var err error
 	if rec.Deposit, err = m.deposit(k, rec); err != nil {

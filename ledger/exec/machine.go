@@ -36,6 +36,7 @@ type machine struct {
 	// Of the transaction or duty that runs.
 	delta  uint64 // money created so far, modulo 2^64; must end at 0
 	events []ledger.Event
+	index  uint64 // of the transaction in the block
 	txid   ID
 	body   *tx.Body
 }

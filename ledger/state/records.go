@@ -104,6 +104,8 @@ type Dataset struct {
 	Terms     ID           `json:"terms"`
 	Stake     fixed.Amount `json:"stake"`
 	CreatedMS uint64       `json:"created_ms"`
+	Height    uint64       `json:"height"`   // of the block of the upload
+	TxIndex   uint64       `json:"tx_index"` // of the upload in that block
 	Deposit   fixed.Amount `json:"deposit"`
 }
 

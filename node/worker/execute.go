@@ -3,7 +3,6 @@
 package worker
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -160,8 +159,8 @@ func Plan(datasets []Dataset, validation Dataset, p knn.Params, tau, rowsPerLeaf
 	return plan, nil
 }
 
-// atomRows reads a dataset's rows with their priority (ATM-02): when the dataset
-// was registered, then the row's place in the file.
+// atomRows reads a dataset's rows with their priority (ATM-02): the block and
+// transaction that registered the dataset, then the row's place in the file.
 func atomRows(d Dataset) ([]atom.Row, error) {
 	cells, ok := d.Table.Uint8()
 	if !ok {
@@ -175,7 +174,7 @@ func atomRows(d Dataset) ([]atom.Row, error) {
 			return nil, fmt.Errorf("%w: %w", ErrTask, d.Table.Errorf(i, n, "label %d is not in 0..255", label))
 		}
 		out[i] = atom.Row{Features: cells[i*n : (i+1)*n], Label: uint8(label),
-			At: atom.Priority{Height: d.Record.CreatedMS, Tx: binary.BigEndian.Uint64(d.ID[:]), Row: uint64(i)}}
+			At: atom.Priority{Height: d.Record.Height, Tx: d.Record.TxIndex, Row: uint64(i)}}
 	}
 	return out, nil
 }
