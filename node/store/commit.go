@@ -71,7 +71,7 @@ func (s *Store) Commit(b Batch) error {
 // entries lists the keys of the block, sorted, the header last: where it is
 // found, everything before it was written.
 func (b Batch) entries() []entry {
-	out := make([]entry, 0, 2+len(b.TxIDs)+len(b.Receipts)+len(b.Writes)+len(b.Nodes)+len(b.Stale))
+	out := make([]entry, 0, 2+len(b.TxIDs)+len(b.Receipts)+len(b.Writes)+len(b.Nodes)+1)
 	out = append(out, entry{heightKey(prefixBody, b.Height), notNil(b.Body)})
 	for i, r := range b.Receipts {
 		out = append(out, entry{receiptKey(b.Height, uint32(i)), notNil(r)})
@@ -86,8 +86,8 @@ func (b Batch) entries() []entry {
 	for _, n := range b.Nodes {
 		out = append(out, entry{prefixed(prefixNode, n.Key), notNil(n.Value)})
 	}
-	for _, k := range b.Stale {
-		out = append(out, entry{staleKey(b.Height, k), []byte{}})
+	for i, part := range packKeys(b.Stale) {
+		out = append(out, entry{staleKey(b.Height, uint32(i)), part})
 	}
 	slices.SortFunc(out, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
 	return append(out, entry{heightKey(prefixHeader, b.Height), notNil(b.HeaderAndCert)})

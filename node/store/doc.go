@@ -15,10 +15,12 @@
 // later height is invisible and is undone by the next Open.
 //
 // The package gives no meaning to the bytes it stores and never drops damaged
-// data silently: damage ends in [ErrCorrupt]. It refuses heights out of order.
+// data silently: damage ends in [ErrCorrupt], at the latest when a ledger that was
+// synced up to a height no longer reaches it. It refuses heights out of order.
 //
 //	s, err := store.Open(home, store.Options{})
-//	v, err := s.View(s.Head().Height)
+//	head, ok := s.Head()
+//	v, err := s.View(head.Height)
 //	root, nodes, stale, err := merkle.Update(v, v.Head().Root, h, writes)
 //	err = s.Commit(store.Batch{Height: h, Writes: writes, Nodes: nodes, Stale: stale, Root: root})
 //

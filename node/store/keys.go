@@ -15,7 +15,7 @@ const (
 	prefixTx      = "t/" // transaction id → height u64 ‖ index u32
 	prefixState   = "s/" // state key → flat value
 	prefixNode    = "n/" // tree node key → tree node
-	prefixStale   = "x/" // height u64 ‖ tree node key → nothing
+	prefixStale   = "x/" // height u64 ‖ part u32 → keys of stale tree nodes
 	keyHead       = "m/head"
 	keyFloor      = "m/floor"
 	keyFormat     = "m/version"
@@ -29,8 +29,8 @@ func receiptKey(h uint64, index uint32) []byte {
 	return binary.BigEndian.AppendUint32(heightKey(prefixReceipt, h), index)
 }
 
-func staleKey(h uint64, node []byte) []byte {
-	return append(heightKey(prefixStale, h), node...)
+func staleKey(h uint64, part uint32) []byte {
+	return binary.BigEndian.AppendUint32(heightKey(prefixStale, h), part)
 }
 
 func prefixed(prefix string, key []byte) []byte {

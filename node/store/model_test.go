@@ -117,6 +117,29 @@ func TestSTA08PruningTakesOldStateOnlyAndEveryNodeThatIsStale(t *testing.T) {
 	})
 }
 
+func TestStaleKeysArePackedAndUnpacked(t *testing.T) {
+	var keys [][]byte
+	for i := range 20_000 {
+		keys = append(keys, bytes.Repeat([]byte{byte(i)}, i%42))
+	}
+	parts := packKeys(keys)
+	var got [][]byte
+	for _, p := range parts {
+		if !unpackKeys(p, func(k []byte) { got = append(got, k) }) {
+			t.Fatal("damaged")
+		}
+	}
+	if len(parts) < 5 || !slices.EqualFunc(got, keys, bytes.Equal) {
+		t.Fatalf("%d keys in %d parts, want %d", len(got), len(parts), len(keys))
+	}
+	if unpackKeys([]byte{3, 1, 2}, func([]byte) {}) {
+		t.Error("a cut part passes")
+	}
+	if len(packKeys(nil)) != 0 {
+		t.Error("no keys make a part")
+	}
+}
+
 // recorder notes which nodes are read.
 type recorder struct {
 	merkle.NodeReader
