@@ -208,9 +208,9 @@ func (c *Core) obtain(w *view, hash header.Hash, q *cert.Certificate, again bool
 		return false
 	}
 	if len(b.prop.Digests) == 0 && !b.held {
-		b.held, c.dirty = true, true // nothing to fetch
+		b.held, c.dirty = true, true // nothing to wait for
 	}
-	if !b.held && (!b.asked || again) {
+	if !b.asked || !b.held && again {
 		b.asked = true
 		c.ask(Fetch{
 			Block: b.hash, View: b.head.View, Header: &b.head, Digests: b.prop.Digests, Holders: c.holders(q, b.head.View),

@@ -214,7 +214,10 @@ func TestALeaderProposesAndVotesBehindOneSync(t *testing.T) {
 		order = append(order, rec.Kind)
 	}
 	same(t, "records", order, []RecordKind{RecordBlock, RecordPropose, RecordNotarize})
-	if e, ok := out.Requests[0].(Execute); !ok || e.Header.Txs != 3 || len(e.Digests) != 1 {
+	if f, ok := out.Requests[0].(Fetch); !ok || f.Proposal || len(f.Digests) != 1 {
+		t.Errorf("requests %+v", out.Requests)
+	}
+	if e, ok := out.Requests[1].(Execute); !ok || e.Header.Txs != 3 || len(e.Digests) != 1 {
 		t.Errorf("requests %+v", out.Requests)
 	}
 	if again := r.step(Built{View: 1, Parent: b.Parent}); len(again.Send) != 0 {

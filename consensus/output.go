@@ -57,8 +57,9 @@ type Build struct {
 // Fetch asks for a block. With Proposal set the proposal itself is missing:
 // pull it by block hash from one of Holders, Verify it, and input it as Message.
 // Otherwise hold and check every batch of Digests, pulling what is missing, and
-// answer Available. It is asked for each block with batches that matters, also
-// after a restart and also if the batches are held already.
+// answer Available. Every block that matters is asked for, before its Execute:
+// also after a restart, also if its batches are held already, and also an own or
+// an empty block, where nobody waits for the answer.
 type Fetch struct {
 	Block    header.Hash
 	View     uint64

@@ -258,7 +258,7 @@ func (c *Core) onBuilt(e Built) {
 	}
 	prop := msg.SignProposal(h, e.Digests, just, c.cfg.Key)
 	b := c.learn(prop, prop.Encode(), h.Hash(), decodeLeaves(just))
-	b.held, b.asked = true, true
+	b.held = true
 	w.first = b
 	w.own.proposal = prop.Push()
 	c.recordBlock(b)
