@@ -9,7 +9,7 @@ func addCommands(root *cobra.Command, a *app) {
 		newInitCmd(a), newKeysCmd(a), newNodeCmd(a), newStatusCmd(a), newDoctorCmd(a),
 		newSendCmd(a), newTxCmd(a), newFaucetCmd(a),
 		newDatanetCmd(a), newDataCmd(a), newTrainCmd(a), newTaskCmd(a),
-		newAttributeCmd(), newPayoutCmd(),
+		newAttributeCmd(), newPayoutCmd(), newDemoCmd(a),
 		newTestnetCmd(a), newVersionCmd(a),
 	)
 }

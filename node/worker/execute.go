@@ -36,7 +36,7 @@ type Inputs struct {
 	ID         tx.ID
 	Spec       task.Spec
 	Operator   keys.Address // of the commitment: a checker puts the worker's
-	Datasets   []Dataset    // ascending by id, as in Spec
+	Datasets   []Dataset    // those of Spec, in any order
 	Validation Dataset
 }
 
@@ -121,8 +121,12 @@ func executeTrain(in Inputs, o Options) (Output, error) {
 		Blob: r.Blob, Content: r.Output, Leaves: r.Leaves}, nil
 }
 
+// tables orders the data by content, not by object id: equal data then trains
+// equal weights on every ledger.
 func tables(list []Dataset) (out []*table.Table) {
-	for _, d := range list {
+	sorted := slices.Clone(list)
+	slices.SortFunc(sorted, func(a, b Dataset) int { return slices.Compare(a.Record.Content[:], b.Record.Content[:]) })
+	for _, d := range sorted {
 		out = append(out, d.Table)
 	}
 	return out
