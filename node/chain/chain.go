@@ -24,6 +24,8 @@ var (
 	ErrOtherGenesis = errors.New("the data belongs to another network")
 	// ErrNoParent: the parent's result is neither committed nor cached.
 	ErrNoParent = errors.New("parent was not executed")
+	// ErrStale: the block is at or below the head and not on its chain.
+	ErrStale = errors.New("block lost against a final one")
 	// ErrRoots: a final header carries other roots than our own execution.
 	ErrRoots = errors.New("own state differs from a final header")
 )
@@ -157,13 +159,17 @@ func (c *Chain) base(height uint64) (*result, error) {
 }
 
 // Execute runs b on its parent's result and caches the outcome by block hash;
-// a repeated call is free. Errors: ErrNoParent, ErrRoots if the header does not
-// carry the parent's roots, exec.ErrFault.
+// a repeated call is free, and so is that of a committed block. Errors: ErrStale,
+// ErrNoParent, ErrRoots if the header does not carry the parent's roots,
+// exec.ErrFault.
 func (c *Chain) Execute(b *Block) (Roots, error) {
 	if r := c.results[b.Hash]; r != nil {
 		return r.roots, nil
 	}
 	h := b.Header()
+	if h.Height <= c.Head().Height {
+		return c.committedRoots(h.Height, b.Hash)
+	}
 	parent := c.results[h.Parent]
 	if parent == nil {
 		return Roots{}, fmt.Errorf("%w: %x of height %d", ErrNoParent, h.Parent[:4], h.Height)
@@ -187,6 +193,19 @@ func (c *Chain) Execute(b *Block) (Roots, error) {
 	}
 	c.results[b.Hash] = r
 	return r.roots, nil
+}
+
+// committedRoots returns the roots after a committed block. Errors: ErrStale.
+func (c *Chain) committedRoots(height uint64, hash header.Hash) (Roots, error) {
+	v, err := c.store.View(height)
+	if err != nil {
+		return Roots{}, err
+	}
+	if v.Head().HeaderHash != hash {
+		return Roots{}, fmt.Errorf("%w: %x of height %d", ErrStale, hash[:4], height)
+	}
+	raw, err := c.store.Receipts(height)
+	return Roots{State: v.Head().Root.Hash, Receipts: merkle.Root(raw)}, err
 }
 
 // layer is a read-only view of writes above base.

@@ -4,6 +4,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -118,6 +119,9 @@ func (e *executor) execute(ctx context.Context, r *consensus.Execute) error {
 		return err
 	}
 	roots, err := e.d.cfg.Chain.Execute(b)
+	if errors.Is(err, chain.ErrStale) {
+		return nil // sync was faster; nobody waits for this branch
+	}
 	if err != nil {
 		return fmt.Errorf("execute height %d: %w", r.Header.Height, err)
 	}
