@@ -73,7 +73,7 @@ func Draw(seed uint64) Profile {
 	p.Crashes, p.Splits, p.PowerCut = int(r.Below(4)), int(r.Below(3)), r.Below(6) == 0
 	p.EndAt = p.HealAt + 40_000
 	if r.Below(8) == 0 {
-		p.Busy, p.EndAt, p.Params.PaceMS = true, p.HealAt+24_000, 100
+		p.Busy, p.EndAt, p.Params.PaceMS = true, p.HealAt+24_000, 300
 	}
 	p.corrupt(r)
 	return p

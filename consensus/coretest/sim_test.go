@@ -20,6 +20,7 @@ var (
 func TestSim(t *testing.T) {
 	for i := *seed; i < *seed+*seeds; i++ {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
 			s := coretest.New(coretest.Draw(i), i)
 			if *seeds == 1 {
 				s.Trace = func(line string) { t.Log(line) }
