@@ -12,8 +12,8 @@ import (
 )
 
 // Output is what the driver must do after a Step, field by field in this order
-// (CONS-04, CONS-43). Outputs of several Steps may be joined by appending the
-// lists, or-ing Sync and keeping the last Deadline; then one Sync serves all.
+// (CONS-04, CONS-43). Outputs of several Steps may be joined by Join; then one
+// Sync serves all.
 type Output struct {
 	// Err stops the node. Nothing else of this output is to be done.
 	Err error
@@ -39,6 +39,24 @@ type Output struct {
 	Decide []Decision
 	// Evidence is pairs of conflicting messages of one validator.
 	Evidence []Conflict
+}
+
+// Join appends the output of the next Step, so that both are carried out at
+// once: the lists in order, one Sync for both, the later Deadline. The first Err
+// stays, and what came with or after it is not to be done.
+func (o *Output) Join(next Output) {
+	if o.Err != nil {
+		return
+	}
+	o.Err = next.Err
+	o.Relay = append(o.Relay, next.Relay...)
+	o.Append = append(o.Append, next.Append...)
+	o.Sync = o.Sync || next.Sync
+	o.Send = append(o.Send, next.Send...)
+	o.Deadline = next.Deadline
+	o.Requests = append(o.Requests, next.Requests...)
+	o.Decide = append(o.Decide, next.Decide...)
+	o.Evidence = append(o.Evidence, next.Evidence...)
 }
 
 // Request is one of Build, Fetch, FetchCert, Sync, Execute and Discard. The core

@@ -4,6 +4,7 @@ package consensus_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ import (
 // TestStories plays the scripts of testdata on a network with 10 ms links.
 // Commands:
 //
-//	network powers=(1,1,1,1) [faults=(0,0,0,4)] [observer]
+//	network powers=(1,1,1,1) [faults=(honest,honest,honest,silent)] [observer]
 //	submit                      give every node a transaction
 //	run ms=N | height=N         play on; print what was sent, or with brief only
 //	                            starts, crashes, syncs, decisions and evidence
@@ -30,6 +31,8 @@ func TestStories(t *testing.T) {
 		datadriven.RunTest(t, path, p.play)
 	})
 }
+
+var faults = []string{"honest", "silent", "twin", "equivocate", "unjustify", "badroot", "flood", "withhold"}
 
 type player struct {
 	sim   *coretest.Sim
@@ -67,9 +70,11 @@ func (p *player) network(t *testing.T, d *datadriven.TestData) {
 		prof.Powers = append(prof.Powers, uint64(w))
 	}
 	prof.Faults = make([]coretest.Fault, len(prof.Powers))
-	if d.HasArg("faults") {
-		for i, f := range numbers(t, d, "faults") {
-			prof.Faults[i] = coretest.Fault(f)
+	for _, arg := range d.CmdArgs {
+		if arg.Key == "faults" {
+			for i, name := range arg.Vals {
+				prof.Faults[i] = coretest.Fault(slices.Index(faults, name))
+			}
 		}
 	}
 	p.sim = coretest.New(prof, 7)

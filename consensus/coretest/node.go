@@ -23,6 +23,7 @@ type Node struct {
 	life  int             // incarnation; answers to an earlier one are dropped
 	fuse  int             // stages of Output until a crash; 0 = none
 	timer uint64
+	held  *consensus.Output // joined outputs not carried out yet (CONS-05)
 
 	log     [][]byte // records on stable storage
 	tail    [][]byte // appended, not synced
@@ -76,7 +77,7 @@ func (n *Node) Restart() {
 		n.s.fail("config", "node %s: %v", n.name, err)
 		return
 	}
-	n.core, n.timer, n.syncing, n.waiting = core, 0, false, nil
+	n.core, n.timer, n.syncing, n.waiting, n.held = core, 0, false, nil, nil
 	n.life++
 	var records []consensus.Record
 	for _, b := range n.log {
@@ -172,7 +173,22 @@ func (n *Node) step(e consensus.Event) {
 		n.s.book.afterStep(n, before)
 		n.s.advanced(n.core.View())
 	}
-	n.act(out)
+	// Like the driver, sometimes take more inputs before acting once on all.
+	if n.held != nil {
+		n.held.Join(out)
+		return
+	}
+	if !n.s.Join || n.s.rng.Below(8) > 0 {
+		n.act(out)
+		return
+	}
+	n.held = &out
+	n.later(n.s.rng.Below(3), func() {
+		if out := n.held; out != nil {
+			n.held = nil
+			n.act(*out)
+		}
+	})
 }
 
 // stopped handles Output.Err: a violation, unless the node is faulty; then it

@@ -28,6 +28,7 @@ type Profile struct {
 	Faults    []Fault // by validator, in the order of Powers
 	Observer  bool    // one more node follows without a key
 	Busy      bool    // there is always work, so views never last
+	Join      bool    // nodes sometimes act on several steps at once
 	Loss, Dup uint64  // per mille of messages, until HealAt
 	DelayMin  uint64
 	DelayMax  uint64
@@ -53,7 +54,7 @@ var sets = [][]uint64{
 func Draw(seed uint64) Profile {
 	r := detrand.NewSplitMix(seed ^ 0x6f70656e)
 	p := Profile{
-		Powers: sets[r.Below(uint64(len(sets)))], Params: consensus.LocalParams(),
+		Join: true, Powers: sets[r.Below(uint64(len(sets)))], Params: consensus.LocalParams(),
 		DelayMin: 1, DelayMax: 5 + r.Below(60), HealDelay: 40, ExecMax: 1 + r.Below(30),
 		Skew: r.Below(200), Observer: r.Below(3) == 0, Txs: int(4 + r.Below(12)),
 		HealAt: 8_000 + r.Below(8_000),
