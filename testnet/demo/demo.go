@@ -116,7 +116,9 @@ func (s *story) play(ctx context.Context) error {
 		{"training", s.train},
 		{"a lie", s.lie},
 		{"attribution", s.attribute},
+		{"paid answers", s.answers},
 		{"a dead validator", s.fault},
+		{"settlement", s.settle},
 		{"the books", s.books},
 	} {
 		s.beats++

@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/rpc/api"
 )
 
 const (
-	royalty      = fixed.OPEN / 100
 	transfers    = 20
 	catchUpLimit = 30 * time.Second
 )

@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/ledger/genesis"
 	"github.com/openledger/openledger/node/keystore"
+	"github.com/openledger/openledger/testnet/bundle"
 )
 
 // localHome makes a home that unlocks itself: a random passphrase lies beside
@@ -83,4 +85,26 @@ func TokenFor(home, url string) string {
 		}
 	}
 	return ""
+}
+
+// OperatorKey unlocks the operator key of a node.
+func (m Node) OperatorKey() (keys.PrivateKey, error) {
+	pass, err := keystore.UnlockFile(filepath.Join(m.Home, "passphrase"))
+	if err != nil {
+		return keys.PrivateKey{}, err
+	}
+	ks, err := keystore.Open(filepath.Join(m.Home, "keys"), keystore.WorkFactorLocal)
+	if err != nil {
+		return keys.PrivateKey{}, err
+	}
+	return ks.Load("operator", pass)
+}
+
+// Genesis returns the network's genesis document, from its network file.
+func (n *Network) Genesis() (genesis.Doc, error) {
+	b, err := bundle.Load(n.Join)
+	if err != nil {
+		return genesis.Doc{}, err
+	}
+	return b.Doc()
 }
