@@ -3,12 +3,14 @@
 package openledger
 
 import (
+	"fmt"
 	"go/ast"
 	"go/token"
+	"go/types"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
+	"strconv"
 	"testing"
 )
 
@@ -80,9 +82,40 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	return ok && id.IsExported()
 }
 
-var clause = regexp.MustCompile(`\b(ENC|KEY|ACC|TXN|FEE|STA|EXE|GEN|CHN|RCP|PAY|DAT|MOD|CONS|FX|OP|TNS|TASK|CHK|ATM|GAM|SMP|KNN|SHR|LIN|ARC|P2P|NODE|RPC|CLI|DEMO|NET|OFF)-[0-9]{2}\b`)
+// clause matches a clause id of the specification. The prefixes are listed, so
+// that BIP-39 and the like are no clauses.
+var clause = regexp.MustCompile(`\b(ENC|KEY|ACC|TXN|FEE|STA|EXE|GEN|STK|DAT|REP|MOD|LIC|ACS|CHN|RCP|PAY|GOV|CIR|EMI|INV|SIM|TST|` +
+	`CONS|FX|OP|GPU|TNS|TASK|CHK|DSP|BEN|INF|POOL|ZK|ATT|PERF|` +
+	`ARC|LIN|ATM|GAM|SMP|KNN|CVX|MLP|RUN|TXT|UPD|QLT|CAL|SHR|FLW|ATK|OFF|VAL|` +
+	`P2P|NODE|RPC|CLIENT|CLI|DEMO|NET|PKG|OBS|SEC|UX|TEST)-[0-9]{2}\b`)
 
-// TestCitedClausesExist wants every clause that code cites to stand in docs/spec.
+// ranged matches "ENC-01..03" and "P2P-01 to P2P-09"; every clause between is cited.
+var ranged = regexp.MustCompile(`\b([A-Z][A-Z0-9]+)-([0-9]{2})(?:\.\.| to ([A-Z][A-Z0-9]+)-|\.\.([A-Z][A-Z0-9]+)-|…)([0-9]{2})\b`)
+
+// cited lists the clauses that a text names, ranges written out.
+func cited(text string) []string {
+	out := clause.FindAllString(text, -1)
+	for _, m := range ranged.FindAllStringSubmatch(text, -1) {
+		first, err1 := strconv.Atoi(m[2])
+		last, err2 := strconv.Atoi(m[5])
+		if err1 != nil || err2 != nil || (m[3] != "" && m[3] != m[1]) || (m[4] != "" && m[4] != m[1]) {
+			continue
+		}
+		for n := first; n <= last; n++ {
+			if c := fmt.Sprintf("%s-%02d", m[1], n); clause.MatchString(c) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// definition matches a line of docs/spec that states a clause: its id in bold,
+// several separated by commas.
+var definition = regexp.MustCompile(`\*\*((?:[A-Z][A-Z0-9]+-[0-9]{2}(?:, )?)+)[^*]*\*\*`)
+
+// TestCitedClausesExist wants every clause that code or documents cite to stand
+// in docs/spec, in bold, exactly once.
 func TestCitedClausesExist(t *testing.T) {
 	known := map[string]bool{}
 	specs, err := filepath.Glob("docs/spec/*.md")
@@ -94,14 +127,19 @@ func TestCitedClausesExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range clause.FindAllString(string(b), -1) {
-			known[c] = true
+		for _, m := range definition.FindAllStringSubmatch(string(b), -1) {
+			for _, c := range clause.FindAllString(m[1], -1) {
+				if known[c] {
+					t.Errorf("%s states %s a second time", s, c)
+				}
+				known[c] = true
+			}
 		}
 	}
 	for _, p := range loadAll(t) {
 		for i, f := range p.Syntax {
 			for _, g := range f.Comments {
-				for _, c := range clause.FindAllString(g.Text(), -1) {
+				for _, c := range cited(g.Text()) {
 					if !known[c] {
 						t.Errorf("%s cites %s, which docs/spec does not have", p.GoFiles[i], c)
 					}
@@ -109,34 +147,68 @@ func TestCitedClausesExist(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range documents(t) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cited(string(b)) {
+			if !known[c] {
+				t.Errorf("%s cites %s, which docs/spec does not have", name, c)
+			}
+		}
+	}
 }
 
-var backquoted = regexp.MustCompile("`((?:internal|consensus|poa|ledger|p2p|gpu|rpc|node|testnet|cmd)(?:/[a-z0-9]+)*)(?:\\.([A-Z][A-Za-z]*))?`")
+// documents lists the texts that people read first.
+func documents(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	for _, pattern := range []string{"*.md", "docs/spec/*.md", "docs/adr/*.md", "docs/bench/*.md"} {
+		list, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, list...)
+	}
+	return out
+}
 
-// TestArchitectureNamesExist wants every package and name in backquotes of
-// ARCHITECTURE.md to exist.
-func TestArchitectureNamesExist(t *testing.T) {
-	b, err := os.ReadFile("ARCHITECTURE.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := map[string]map[string]bool{}
+var backquoted = regexp.MustCompile("`((?:internal|consensus|poa|ledger|p2p|gpu|rpc|node|testnet|cmd)(?:/[a-z0-9]+)*)(?:\\.([A-Z][A-Za-z0-9]*))?(?:\\.([A-Z][A-Za-z0-9]*))?`")
+
+// TestDocumentsNameWhatExists wants every package, name and method or field in
+// backquotes of the documents to exist: `folder/package.Name.Member`.
+func TestDocumentsNameWhatExists(t *testing.T) {
+	scopes := map[string]*types.Scope{}
 	for _, p := range loadAll(t) {
-		set := map[string]bool{}
-		for _, n := range p.Types.Scope().Names() {
-			set[n] = true
-		}
-		names[rel(p.PkgPath)] = set
+		scopes[rel(p.PkgPath)] = p.Types.Scope()
 	}
-	for _, m := range backquoted.FindAllStringSubmatch(string(b), -1) {
-		set, ok := names[m[1]]
-		if !ok && !strings.Contains(m[1], "/") {
-			continue // a top-level folder
+	for _, name := range documents(t) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if !ok {
-			t.Errorf("ARCHITECTURE.md names package %s, which does not exist", m[1])
-		} else if m[2] != "" && !set[m[2]] {
-			t.Errorf("ARCHITECTURE.md names %s.%s, which does not exist", m[1], m[2])
+		for _, m := range backquoted.FindAllStringSubmatch(string(b), -1) {
+			scope, ok := scopes[m[1]]
+			switch {
+			case !ok && m[2] == "" && isFolder(m[1]):
+			case !ok:
+				t.Errorf("%s names package %s, which does not exist", name, m[1])
+			case m[2] != "" && scope.Lookup(m[2]) == nil:
+				t.Errorf("%s names %s.%s, which does not exist", name, m[1], m[2])
+			case m[3] != "" && !hasMember(scope.Lookup(m[2]), m[3]):
+				t.Errorf("%s names %s.%s.%s, which does not exist", name, m[1], m[2], m[3])
+			}
 		}
 	}
+}
+
+func isFolder(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.IsDir()
+}
+
+func hasMember(o types.Object, name string) bool {
+	found, _, _ := types.LookupFieldOrMethod(o.Type(), true, o.Pkg(), name)
+	return found != nil
 }
