@@ -3,17 +3,21 @@
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
-GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-buildid= -B none'
+GOBUILD := go build -ldflags='-buildid= -B none'
 SEEDS  ?= 1000
+# One set of flags for build and tests, so that they share compiled packages.
+export GOFLAGS := -trimpath -buildvcs=false
+export CGO_ENABLED := 0
 FUZZTIME ?= 5s
 RACE   := ./node/... ./p2p/... ./rpc/...
 
 .PHONY: build demo test deps lint fuzz sim bench clean
 
 build:
-	@echo "building $(BIN) (the first build compiles all modules and takes a minute or two)"
+	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
 	@mkdir -p bin
-	@$(GOBUILD) -v -o $(BIN) ./cmd/openledger 2>&1 | awk '{n++; if (n%50==0) printf "  %d packages compiled\n", n > "/dev/stderr"; last=$$0} /error|:[0-9]+:[0-9]+:/ {print > "/dev/stderr"}'; exit $${PIPESTATUS[0]}
+	@set -o pipefail; $(GOBUILD) -v -o $(BIN) ./cmd/openledger 2>&1 | \
+	  awk '/^#|^go: |\.go:[0-9]+:/ {print; next} {if (++n % 50 == 0) printf "  %d packages compiled\n", n}'
 	@echo "built $(BIN)"
 
 demo: build
@@ -27,9 +31,8 @@ deps:
 	  else echo "make test needs:$$missing; install them and run it again" >&2; exit 1; fi; fi
 
 test: deps build
-	go vet ./...
 	go test $$(go list ./... | grep -vE '/(node|p2p|rpc)(/|$$)')
-	CGO_ENABLED=1 go test -race $(RACE)
+	CGO_ENABLED=1 go test -race -timeout 20m $(RACE)
 
 lint:
 	gofmt -l . | tee /dev/stderr | wc -l | grep -qx 0
