@@ -12,6 +12,7 @@ import (
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/ledger/genesis"
 	"github.com/openledger/openledger/ledger/state"
+	"github.com/openledger/openledger/ledger/task"
 	"github.com/openledger/openledger/ledger/tx"
 )
 
@@ -106,6 +107,16 @@ func TestARefusedPayloadKeepsFeeAndNonce(t *testing.T) {
 	}
 }
 
+func TestACC02AFeeThatOverflowsIsRefused(t *testing.T) {
+	c := newChain(t)
+	k := c.clock()
+	k.BaseFee = ^fixed.Amount(0) / 2
+	c.view.vals[string(state.ClockKey())] = encode(k)
+	if err := Check(c.view, c.env, c.signBody(0, pay())); !errors.Is(err, tx.TxArith) {
+		t.Error(err)
+	}
+}
+
 func TestFEE01TheWeightCountsBytesSignaturesAndWrites(t *testing.T) {
 	c := newChain(t)
 	v := c.signBody(0, pay())
@@ -139,6 +150,10 @@ func TestFEE02TheBaseFeeFollowsTheWeight(t *testing.T) {
 		if got, err := nextBaseFee(p, x.base, x.used); err != nil || got != x.want {
 			t.Errorf("%s: %d, %v, want %d", x.name, got, err, x.want)
 		}
+	}
+	p.BaseFeeMin = 100
+	if got, err := nextBaseFee(p, 101, 0); err != nil || got != 100 {
+		t.Errorf("above the minimum: %d, %v", got, err)
 	}
 	if _, err := nextBaseFee(p, ^fixed.Amount(0), 5_000_000); err == nil {
 		t.Error("a base fee above 64 bits")
@@ -297,10 +312,29 @@ func TestTheDueQueueRunsABoundedNumberPerBlock(t *testing.T) {
 			n += len(r.Events)
 		}
 		ran = append(ran, n)
+		if late := overdue(w); late != nil && len(ran) == 2 { // it waits for its turn, but its window is over
+			if code := w.fork(t).code(op1, &tx.TaskClaim{Task: *late}); code != tx.ObjWindowClosed {
+				t.Errorf("claim of an overdue task: %v", code.String())
+			}
+		}
 	}
 	if want := []int{0, 16, 16, 8, 0}; !equal(ran, want) {
 		t.Errorf("expired per block %v, want %v", ran, want)
 	}
+}
+
+// overdue returns the last posted task whose window has ended.
+func overdue(w *world) (last *ID) {
+	list, err := state.ListTasks(w.view, nil, 1_000)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range list {
+		if e.Value.State == task.Posted && e.Value.DueMS <= w.clock().CTimeMS {
+			last = &e.ID
+		}
+	}
+	return last
 }
 
 func equal(a, b []int) bool {

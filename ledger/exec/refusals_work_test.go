@@ -159,6 +159,9 @@ func TestAttributionCommitRefusals(t *testing.T) {
 		p.Datasets, p.Validation = []ID{w.val}, w.data
 		w.job = w.settle(p, 4)
 	}
+	borrowed := func(w *world) { // somebody else's job over the same data
+		w.job = w.settleFor(stranger, w.attribute(), 4)
+	}
 	refuse(t, newWorld(t), []refusal{
 		{"of an unknown model", requester, nil, attr(func(w *world, p *tx.AttributionCommit) { p.Model = rootOf("none") }), tx.ObjUnknown},
 		{"by another account", stranger, nil, attr(none), tx.ObjOwner},
@@ -167,6 +170,7 @@ func TestAttributionCommitRefusals(t *testing.T) {
 		{"a bond below the minimum", requester, nil, attr(func(w *world, p *tx.AttributionCommit) { p.Bond-- }), tx.StkBondLow},
 		{"of an unknown job", requester, nil, attr(func(w *world, p *tx.AttributionCommit) { p.Job = rootOf("none") }), tx.PoaJobUnknown},
 		{"of a training task", requester, nil, attr(func(w *world, p *tx.AttributionCommit) { p.Job = w.trained }), tx.PoaJobUnknown},
+		{"of another requester's job", requester, borrowed, attr(none), tx.PoaJobUnknown},
 		{"of a job over other data", requester, other, attr(none), tx.PoaJobUnknown},
 		{"with another result", requester, nil, attr(func(w *world, p *tx.AttributionCommit) { p.ResultRoot = rootOf("x") }), tx.PoaSumMismatch},
 		{"with another number of leaves", requester, nil, attr(func(w *world, p *tx.AttributionCommit) { p.Leaves = 5 }), tx.PoaSumMismatch},

@@ -130,7 +130,11 @@ func (w *world) commit(id ID, segments uint64) *tx.TaskCommit {
 
 // settle runs a task of the requester to the end: op1 works, everyone agrees.
 func (w *world) settle(p *tx.TrainDescriptor, segments uint64) ID {
-	id := w.do(requester, p)
+	return w.settleFor(requester, p, segments)
+}
+
+func (w *world) settleFor(n int, p *tx.TrainDescriptor, segments uint64) ID {
+	id := w.do(n, p)
 	w.do(op1, &tx.TaskClaim{Task: id})
 	w.do(op1, w.commit(id, segments))
 	for _, n := range []int{op2, op3, op4} {
