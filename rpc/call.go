@@ -5,10 +5,11 @@ package rpc
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
-	"net/http"
+	"fmt"
 
 	"github.com/creachadair/jrpc2"
 
@@ -18,72 +19,69 @@ import (
 type wireError struct {
 	Code    int            `json:"code"`
 	Message string         `json:"message"`
-	Data    *api.ErrorData `json:"data,omitempty"`
+	Data    *api.ErrorData `json:"data"`
 }
 
 type response struct {
 	Version string          `json:"jsonrpc"`
 	ID      json.RawMessage `json:"id"`
-	Result  any             `json:"result,omitempty"`
+	Result  json.RawMessage `json:"result,omitempty"`
 	Error   *wireError      `json:"error,omitempty"`
 }
 
-// serveRPC answers one request or a batch (RPC-01). Any content type will do,
-// and a missing "jsonrpc" member is read as "2.0".
-func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
-	if err != nil {
-		writeJSON(w, http.StatusRequestEntityTooLarge, failure(nil, api.Limit("request body too large", 0)))
-		return
+// parse splits a body into requests (RPC-01). A missing "jsonrpc" member is read
+// as "2.0". An error is about the body as a whole.
+func parse(body []byte) (reqs []*jrpc2.ParsedRequest, batch bool, refusal *api.Error) {
+	body = bytes.TrimSpace(body)
+	if !json.Valid(body) || tooDeep(body) {
+		return nil, false, protocolError(api.CodeParse, "PARSE_ERROR", fmt.Sprintf("the body is not JSON of at most %d levels", MaxDepth))
 	}
-	reqs, batch, err := parse(body)
-	if err != nil {
-		writeJSON(w, http.StatusOK, response{Version: "2.0", ID: json.RawMessage("null"), Error: &wireError{Code: -32700, Message: "parse error: " + err.Error()}})
-		return
-	}
-	if len(reqs) > MaxBatch {
-		writeJSON(w, http.StatusOK, failure(nil, api.Limit("batch too large", 0)))
-		return
-	}
-	var out []response
-	for _, q := range reqs {
-		if resp := s.answer(r.Context(), q); resp != nil {
-			out = append(out, *resp)
-		}
-	}
-	switch {
-	case len(out) == 0:
-		w.WriteHeader(http.StatusNoContent)
-	case batch:
-		writeJSON(w, http.StatusOK, out)
-	default:
-		writeJSON(w, http.StatusOK, out[0])
-	}
-}
-
-// parse fills in missing "jsonrpc" members and splits the body.
-func parse(body []byte) (reqs []*jrpc2.ParsedRequest, batch bool, err error) {
-	trimmed := bytes.TrimSpace(body)
-	batch = len(trimmed) > 0 && trimmed[0] == '['
-	var list []json.RawMessage
-	if batch {
-		if err := json.Unmarshal(trimmed, &list); err != nil {
-			return nil, batch, err
-		}
+	batch = body[0] == '['
+	if !batch {
+		body = withVersion(body)
 	} else {
-		list = []json.RawMessage{trimmed}
-	}
-	for _, raw := range list {
-		one, err := jrpc2.ParseRequests(withVersion(raw))
-		if err != nil {
-			return nil, batch, err
+		var list []json.RawMessage
+		if err := json.Unmarshal(body, &list); err != nil || len(list) == 0 {
+			return nil, batch, protocolError(api.CodeInvalidRequest, "INVALID_REQUEST", "the batch is empty")
 		}
-		reqs = append(reqs, one...)
+		if len(list) > MaxBatch {
+			return nil, batch, api.Limit(fmt.Sprintf("%d requests in one batch, at most %d", len(list), MaxBatch), 0)
+		}
+		for i, raw := range list {
+			list[i] = withVersion(raw)
+		}
+		joined, err := json.Marshal(list)
+		if err != nil {
+			return nil, batch, protocolError(api.CodeParse, "PARSE_ERROR", "the batch is malformed")
+		}
+		body = joined
 	}
-	if len(reqs) == 0 {
-		return nil, batch, errors.New("empty request")
+	reqs, err := jrpc2.ParseRequests(body)
+	if err != nil || len(reqs) == 0 {
+		return nil, batch, protocolError(api.CodeInvalidRequest, "INVALID_REQUEST", "a request is a JSON object, or an array of them")
 	}
 	return reqs, batch, nil
+}
+
+// tooDeep reports whether valid JSON nests deeper than MaxDepth.
+func tooDeep(body []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > MaxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 func withVersion(raw json.RawMessage) json.RawMessage {
@@ -102,82 +100,155 @@ func withVersion(raw json.RawMessage) json.RawMessage {
 	return out
 }
 
+// subscriber is what a WebSocket connection adds to a call; nil on HTTP.
+type subscriber interface {
+	subscribe(ctx context.Context, p api.SubscribeParams) (api.Subscribed, error)
+	unsubscribe(p api.UnsubscribeParams) error
+}
+
+// answerAll runs requests one after the other. It stays within MaxResponse: what
+// does not fit becomes an error of that request.
+func (s *Server) answerAll(ctx context.Context, reqs []*jrpc2.ParsedRequest, sub subscriber) []response {
+	var out []response
+	size := 0
+	for _, q := range reqs {
+		resp := s.answer(ctx, q, sub)
+		if resp == nil {
+			continue
+		}
+		if size += len(resp.Result); size > MaxResponse {
+			size -= len(resp.Result)
+			*resp = failure(resp.ID, api.Limit("the response is too large; ask for less at once", 0))
+		}
+		out = append(out, *resp)
+	}
+	return out
+}
+
+// refuseAll answers each request that wants an answer with the same error.
+func refuseAll(reqs []*jrpc2.ParsedRequest, e *api.Error) []response {
+	var out []response
+	for _, q := range reqs {
+		if q.ID != "" {
+			out = append(out, failure(json.RawMessage(q.ID), e))
+		}
+	}
+	return out
+}
+
 // answer runs one request; nil for a notification.
-func (s *Server) answer(ctx context.Context, q *jrpc2.ParsedRequest) *response {
+func (s *Server) answer(ctx context.Context, q *jrpc2.ParsedRequest, sub subscriber) *response {
 	id := json.RawMessage(q.ID)
 	if q.Error != nil {
-		return &response{Version: "2.0", ID: orNull(id), Error: &wireError{Code: int(q.Error.Code), Message: q.Error.Message}}
+		resp := failure(id, protocolError(int(q.Error.Code), "INVALID_REQUEST", q.Error.Message))
+		return &resp
 	}
-	result, err := s.dispatch(ctx, q.Method, q.ToRequest())
+	result, err := s.dispatch(ctx, q, sub)
 	if len(id) == 0 {
 		return nil
 	}
-	if err != nil {
-		resp := s.failed(id, q.Method, err)
-		return &resp
+	resp := response{Version: "2.0", ID: id}
+	if err == nil {
+		resp.Result, err = json.Marshal(result)
 	}
-	return &response{Version: "2.0", ID: id, Result: result}
+	if err != nil {
+		resp = s.failed(id, q.Method, err)
+	}
+	return &resp
 }
 
-func (s *Server) dispatch(ctx context.Context, name string, req *jrpc2.Request) (any, error) {
-	if name == "rpc.discover" {
-		return api.OpenRPC(), nil
+func (s *Server) dispatch(ctx context.Context, q *jrpc2.ParsedRequest, sub subscriber) (any, error) {
+	if q.Method == "rpc.discover" {
+		return s.openrpc, nil
 	}
-	m, ok := s.methods[name]
+	m, ok := s.methods[q.Method]
 	if !ok {
-		return nil, jrpc2.Errorf(jrpc2.MethodNotFound, "no method %q; GET /rpc lists them", name)
+		return nil, protocolError(api.CodeNoMethod, "METHOD_NOT_FOUND", fmt.Sprintf("no method %.64q", q.Method))
 	}
 	if !principalOf(ctx).may(m.Perm) {
 		return nil, api.Unauthorized(m.Perm)
 	}
-	ctx, cancel := context.WithTimeout(ctx, handlerTimeout)
+	if m.Socket() {
+		return s.subscription(ctx, q, sub)
+	}
+	wait := waitOther
+	if m.Perm == api.Read {
+		wait = waitRead
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return m.call(ctx, req)
+	leave, err := s.enter(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return m.Call(ctx, s.cfg.Backend, q.Params)
 }
 
-// failed maps an error to its wire form; unknown errors keep their text out of
-// the answer (RPC-11).
+func (s *Server) subscription(ctx context.Context, q *jrpc2.ParsedRequest, sub subscriber) (any, error) {
+	if sub == nil {
+		return nil, protocolError(api.CodeNoMethod, "METHOD_NOT_FOUND", q.Method+" needs a WebSocket: connect to /ws, or read GET /events")
+	}
+	if q.Method == api.MethodUnsubscribe {
+		p, err := api.DecodeUnsubscribe(q.Params)
+		if err != nil {
+			return nil, err
+		}
+		return api.Empty{}, sub.unsubscribe(p)
+	}
+	p, err := api.DecodeSubscribe(q.Params)
+	if err != nil {
+		return nil, err
+	}
+	return sub.subscribe(ctx, p)
+}
+
+// enter takes one of the slots for state reads, or waits for one.
+func (s *Server) enter(ctx context.Context, m api.Method) (leave func(), err error) {
+	slots := s.reads
+	switch {
+	case m.Heavy:
+		slots = s.heavy
+	case m.Perm != api.Read:
+		return func() {}, nil
+	}
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
+	case <-ctx.Done():
+		return nil, api.Busy("too many calls at once", 1_000)
+	}
+}
+
+// failed maps an error to its wire form, in one place; an unknown error keeps its
+// text out of the answer and leaves it in the log under the answer's id (RPC-11).
 func (s *Server) failed(id json.RawMessage, method string, err error) response {
 	var known *api.Error
-	var proto *jrpc2.Error
 	switch {
 	case errors.As(err, &known):
 		return failure(id, known)
-	case errors.As(err, &proto):
-		e := &wireError{Code: int(proto.Code), Message: proto.Message}
-		if proto.Code == jrpc2.InvalidParams {
-			e.Data = &api.ErrorData{Code: "BAD_PARAMS", Hint: "see GET /rpc for the parameters of " + method}
-		}
-		return response{Version: "2.0", ID: orNull(id), Error: e}
 	case errors.Is(err, context.DeadlineExceeded):
-		return failure(id, api.NotFinal("no answer in time"))
+		if m, ok := s.methods[method]; ok && m.Perm != api.Read {
+			return failure(id, api.NotFinal("no answer in time"))
+		}
+		return failure(id, api.Busy("no answer in time", 1_000))
+	case errors.Is(err, context.Canceled):
+		return failure(id, api.Busy("the call was given up", 0))
 	}
-	s.cfg.Log.Error("rpc call failed", "method", method, "err", err)
-	return failure(id, &api.Error{Code: api.CodeInternal, Message: "internal error",
-		Data: api.ErrorData{Code: "INTERNAL", Hint: "the node's log has the cause; openledger doctor checks the machine"}})
+	var ref [4]byte
+	_, _ = rand.Read(ref[:]) // never fails
+	s.cfg.Log.Error("rpc call failed", "id", hex.EncodeToString(ref[:]), "method", method, "err", err)
+	return failure(id, &api.Error{Code: api.CodeInternal, Message: "internal error " + hex.EncodeToString(ref[:]),
+		Data: api.ErrorData{Code: "INTERNAL", Hint: "the node's log has the cause under this id; openledger doctor checks the machine"}})
+}
+
+func protocolError(code int, name, message string) *api.Error {
+	return &api.Error{Code: code, Message: message, Data: api.ErrorData{Code: name, Hint: "GET /rpc lists the methods with an example of each"}}
 }
 
 func failure(id json.RawMessage, e *api.Error) response {
-	return response{Version: "2.0", ID: orNull(id), Error: &wireError{Code: e.Code, Message: e.Message, Data: &e.Data}}
-}
-
-func orNull(id json.RawMessage) json.RawMessage {
 	if len(id) == 0 {
-		return json.RawMessage("null")
+		id = json.RawMessage("null")
 	}
-	return id
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	b, err := json.Marshal(v)
-	if err == nil && len(b) > MaxResponse {
-		b, err = json.Marshal(failure(nil, api.Limit("response too large; ask for less", 0)))
-	}
-	if err != nil {
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n'))
+	return response{Version: "2.0", ID: id, Error: &wireError{Code: e.Code, Message: e.Message, Data: &e.Data}}
 }

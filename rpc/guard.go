@@ -11,26 +11,22 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/openledger/openledger/rpc/api"
 )
 
-// Request rate per client address; loopback is exempt (RPC-09).
-const (
-	ratePerSecond = 50
-	rateBurst     = 200
-	maxTracked    = 4_096
-)
-
 type principalKey struct{}
 
 // principal is what a caller may do.
-type principal struct{ all, loopback bool }
+type principal struct {
+	all    bool   // holds the token
+	local  bool   // calls from this machine, not through a proxy
+	client string // whose rate limit counts; empty for local callers
+}
 
 func (p principal) may(perm api.Perm) bool {
-	return p.all || perm == api.Read || (perm == api.Submit && p.loopback)
+	return p.all || perm == api.Read || (perm == api.Submit && p.local)
 }
 
 func principalOf(ctx context.Context) principal {
@@ -38,12 +34,13 @@ func principalOf(ctx context.Context) principal {
 	return p
 }
 
-// guard applies Host, Origin and rate rules and finds out who calls.
+// guard applies Host, Origin and rate rules and finds out who calls (RPC-08).
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		loop := isLoopback(r.RemoteAddr)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(transferWait))
 		if !s.hostAllowed(r.Host) {
-			http.Error(w, "host not allowed: use localhost, or name the host in the configuration", http.StatusForbidden)
+			http.Error(w, "host not allowed: use localhost or an IP address", http.StatusForbidden)
 			return
 		}
 		if o := r.Header.Get("Origin"); o != "" {
@@ -51,17 +48,31 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				http.Error(w, "origin not allowed: see rpc.cors_origins", http.StatusForbidden)
 				return
 			}
-			w.Header().Set("Access-Control-Allow-Origin", o)
-			w.Header().Set("Vary", "Origin")
+			allowOrigin(w.Header(), o)
+			if r.Method == http.MethodOptions {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
 		}
-		if !loop && !s.limits.allow(r.RemoteAddr, time.Now()) {
+		p := principal{local: isLocal(r), all: s.tokenMatches(r.Header.Get("Authorization"))}
+		if !p.local {
+			p.client = clientOf(r.RemoteAddr)
+		}
+		if !s.limits.allow(p.client, 1, time.Now()) {
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "too many requests", http.StatusTooManyRequests)
 			return
 		}
-		p := principal{loopback: loop, all: s.tokenMatches(r.Header.Get("Authorization"))}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, p)))
 	})
+}
+
+func allowOrigin(h http.Header, origin string) {
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Methods", "GET, POST")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID")
+	h.Set("Access-Control-Max-Age", "600")
+	h.Set("Vary", "Origin")
 }
 
 // tokenMatches compares in constant time (SEC-03).
@@ -74,60 +85,26 @@ func (s *Server) tokenMatches(header string) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// hostAllowed refuses names that DNS rebinding could point at us.
+// hostAllowed refuses names that DNS rebinding could point at us. An address is
+// no name, so it cannot be rebound.
 func (s *Server) hostAllowed(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h
 	}
-	ip := net.ParseIP(strings.Trim(name, "[]"))
-	return name == "localhost" || ip != nil || slices.Contains(s.cfg.Hosts, name)
+	name = strings.ToLower(name)
+	return name == "localhost" || net.ParseIP(strings.Trim(name, "[]")) != nil || slices.Contains(s.cfg.Hosts, name)
 }
 
 func (s *Server) originAllowed(origin, host string) bool {
 	u, err := url.Parse(origin)
-	return slices.Contains(s.cfg.CORSOrigins, origin) || (err == nil && u.Host == host)
+	return slices.Contains(s.cfg.CORSOrigins, origin) || (err == nil && host != "" && u.Host == host)
 }
 
-func isLoopback(remote string) bool {
-	h, _, err := net.SplitHostPort(remote)
+// isLocal reports a caller on this machine. What a proxy forwards comes from
+// elsewhere.
+func isLocal(r *http.Request) bool {
+	h, _, err := net.SplitHostPort(r.RemoteAddr)
 	ip := net.ParseIP(h)
-	return err == nil && ip != nil && ip.IsLoopback()
-}
-
-// limiter is a token bucket per client address, bounded in memory.
-type limiter struct {
-	mu      sync.Mutex
-	buckets map[string]*bucket
-}
-
-type bucket struct {
-	tokens float64
-	at     time.Time
-}
-
-func newLimiter() *limiter { return &limiter{buckets: map[string]*bucket{}} }
-
-func (l *limiter) allow(remote string, now time.Time) bool {
-	h, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return false
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.buckets[h]
-	if b == nil {
-		if len(l.buckets) >= maxTracked {
-			clear(l.buckets)
-		}
-		b = &bucket{tokens: rateBurst, at: now}
-		l.buckets[h] = b
-	}
-	refill := now.Sub(b.at).Seconds() * ratePerSecond
-	b.tokens, b.at = min(rateBurst, b.tokens+refill), now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
+	return err == nil && ip != nil && ip.IsLoopback() && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == ""
 }

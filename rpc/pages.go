@@ -3,40 +3,108 @@
 package rpc
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"time"
 
+	"github.com/openledger/openledger/internal/content"
 	"github.com/openledger/openledger/rpc/api"
 )
+
+// serveRPC answers one request or a batch (RPC-01). Any content type will do.
+func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
+	body, refusal := readBody(w, r)
+	if refusal != nil {
+		writeJSON(w, http.StatusRequestEntityTooLarge, failure(nil, refusal))
+		return
+	}
+	reqs, batch, refusal := parse(body)
+	if refusal != nil {
+		writeJSON(w, http.StatusOK, failure(nil, refusal))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), waitOther)
+	defer cancel()
+	var out []response
+	if s.limits.allow(principalOf(ctx).client, len(reqs)-1, time.Now()) {
+		out = s.answerAll(ctx, reqs, nil)
+	} else {
+		out = refuseAll(reqs, api.Limit("too many requests", 1_000))
+	}
+	switch {
+	case len(out) == 0:
+		w.WriteHeader(http.StatusNoContent)
+	case batch:
+		writeJSON(w, http.StatusOK, out)
+	default:
+		writeJSON(w, http.StatusOK, out[0])
+	}
+}
+
+// readBody reads at most MaxBody bytes that come within waitRead.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *api.Error) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(waitRead))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	_ = c.SetReadDeadline(time.Time{}) // a deadline left behind would end long calls
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooBig):
+		return nil, api.Limit(fmt.Sprintf("the body is larger than %d bytes", MaxBody), 0)
+	case err != nil:
+		return nil, api.Limit("the body did not arrive in time", 0)
+	}
+	return body, nil
+}
 
 // serveHelp lists the methods with a curl for each.
 func (s *Server) serveHelp(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprintf(w, "OpenLedger JSON-RPC 2.0: POST /rpc, WebSocket /ws, events /events, schema /openrpc.json\n\n")
+	fmt.Fprintf(w, "OpenLedger JSON-RPC 2.0: POST /rpc, WebSocket /ws, events GET /events, schema GET /openrpc.json\n\n")
 	for _, m := range api.Methods() {
-		fmt.Fprintf(w, "%s (%s)  %s\n  curl %s/rpc -d '{\"id\":1,\"method\":%q,\"params\":%s}'\n\n",
-			m.Name, m.Perm, m.Summary, r.Host, m.Name, m.Example)
+		fmt.Fprintf(w, "%s (%s)  %s\n", m.Name, m.Perm, m.Summary)
+		if !m.Socket() {
+			fmt.Fprintf(w, "  curl %s/rpc -d '%s'\n", r.Host, m.Request())
+		}
+		fmt.Fprintln(w)
 	}
 }
 
 func (s *Server) serveOpenRPC(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, api.OpenRPC())
+	writeJSON(w, http.StatusOK, s.openrpc)
 }
 
-func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain")
-	_, _ = w.Write([]byte("ok\n"))
+// serveHealth says whether the node answers at all.
+func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
+	answered := make(chan error, 1)
+	go func() {
+		_, err := s.cfg.Backend.ChainHead(r.Context(), api.Empty{})
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		if err == nil {
+			_, _ = io.WriteString(w, "ok\n")
+			return
+		}
+	case <-time.After(waitHealth):
+	}
+	http.Error(w, "the node does not answer", http.StatusServiceUnavailable)
 }
 
-func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
+// serveReady says whether the node is worth asking, or why not.
+func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	if s.cfg.Ready != nil {
 		if err := s.cfg.Ready(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 	}
-	s.serveHealth(w, nil)
+	s.serveHealth(w, r)
 }
 
 // serveUpload stores the body as a blob and answers {"id", "bytes"}.
@@ -45,12 +113,13 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusUnauthorized, failure(nil, api.Unauthorized(api.Sign)))
 		return
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(transferWait))
 	r.Body = http.MaxBytesReader(w, r.Body, MaxUpload)
 	id, size, err := s.cfg.Blobs.PutBlob(r.Context(), r)
 	var tooBig *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooBig):
-		writeJSON(w, http.StatusRequestEntityTooLarge, failure(nil, api.Limit("upload too large", 0)))
+		writeJSON(w, http.StatusRequestEntityTooLarge, failure(nil, api.Limit(fmt.Sprintf("the upload is larger than %d bytes", MaxUpload), 0)))
 	case err != nil:
 		writeJSON(w, http.StatusInternalServerError, s.failed(nil, "upload", err))
 	default:
@@ -58,10 +127,24 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// serveBlob hands out content by its id, never by a path.
 func (s *Server) serveBlob(w http.ResponseWriter, r *http.Request) {
-	if s.cfg.Blobs == nil {
-		http.NotFound(w, r)
+	id, err := content.ParseID(r.PathValue("id"))
+	if err != nil || s.cfg.Blobs == nil {
+		http.Error(w, "no such content: the path is /blob/ and a content id", http.StatusNotFound)
 		return
 	}
-	s.cfg.Blobs.ServeBlob(w, r, r.PathValue("id"))
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	s.cfg.Blobs.ServeBlob(w, r, id.String())
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n'))
 }

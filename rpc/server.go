@@ -4,6 +4,7 @@ package rpc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,9 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/creachadair/jrpc2"
-	"github.com/creachadair/jrpc2/handler"
-
 	"github.com/openledger/openledger/rpc/api"
 )
 
@@ -22,22 +20,35 @@ import (
 const (
 	MaxBody          = 1 << 20  // bytes of one request body
 	MaxUpload        = 64 << 20 // bytes of one upload
-	MaxBatch         = 100
-	MaxResponse      = 8 << 20
-	MaxConns         = 500
-	MaxSubscriptions = 32
-	handlerTimeout   = 60 * time.Second
+	MaxBatch         = 100      // requests of one batch
+	MaxDepth         = 32       // levels of nested JSON
+	MaxResponse      = 8 << 20  // bytes of results in one response
+	MaxConns         = 500      // open connections
+	MaxConnsPerIP    = 20       // of them from one remote client
+	MaxSubscriptions = 32       // per WebSocket connection
+	MaxReads         = 64       // state reads at once
+	MaxHeavy         = 4        // heavy calls at once
+	maxInFlight      = 16       // messages of one WebSocket connection at once
+)
+
+// How long things may take.
+const (
+	waitRead     = 10 * time.Second // a state read, and the arrival of a body
+	waitOther    = 60 * time.Second // any other call, and a whole batch
+	waitHealth   = 5 * time.Second
+	transferWait = 10 * time.Minute // the transfer of a blob
 )
 
 // EventSource gives events of the ledger in order. Events returns those after
-// the cursor, at most limit; Wait returns when an event after the cursor may
-// exist or ctx ends.
+// the cursor, at most p.Limit; a shorter page ends with the last event of its
+// Next's height. Wait returns when an event above the cursor's height may exist
+// or ctx ends.
 type EventSource interface {
 	Events(ctx context.Context, p api.EventsParams) (api.ChainEvents, error)
 	Wait(ctx context.Context, after api.Cursor) error
 }
 
-// Blobs stores and reads content for the local user.
+// Blobs stores and reads content. ServeBlob gets an id that is well-formed.
 type Blobs interface {
 	PutBlob(ctx context.Context, r *http.Request) (id string, size int64, err error)
 	ServeBlob(w http.ResponseWriter, r *http.Request, id string)
@@ -49,51 +60,56 @@ type Config struct {
 	Backend     api.Backend
 	Events      EventSource
 	Blobs       Blobs
-	Token       string // grants every permission; never logged
-	CORSOrigins []string
-	Hosts       []string // allowed Host names beside loopback
+	Token       string   // grants every permission; never logged
+	CORSOrigins []string // web origins that may call
+	Hosts       []string // allowed Host names beside localhost and addresses
 	Ready       func() error
 	Log         *slog.Logger
 }
 
 // Server is the RPC endpoint of one node.
 type Server struct {
-	cfg      Config
-	methods  map[string]method
-	http     *http.Server
-	listener net.Listener
-	limits   *limiter
-	quit     chan struct{} // closed by Close: streams end
-	once     sync.Once
-	streams  sync.WaitGroup
+	cfg          Config
+	methods      map[string]api.Method
+	openrpc      json.RawMessage
+	http         *http.Server
+	listener     net.Listener
+	limits       *limiter
+	reads, heavy chan struct{} // hold one value per running call
+	timing       timing
+	stopping     context.Context // ended by Close: calls and streams end
+	stop         context.CancelFunc
+	running      sync.WaitGroup // the accept loop and the WebSocket connections
 }
 
-type method struct {
-	api.Method
-	call jrpc2.Handler
-}
+// timing of streams; tests shorten it.
+type timing struct{ ping, write, idle time.Duration }
 
 // New builds the server and opens its port; requests are answered after Start.
 func New(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, methods: map[string]method{}, limits: newLimiter(), quit: make(chan struct{})}
+	s := &Server{cfg: cfg, methods: map[string]api.Method{}, limits: newLimiter(),
+		reads: make(chan struct{}, MaxReads), heavy: make(chan struct{}, MaxHeavy),
+		timing: timing{ping: 20 * time.Second, write: 10 * time.Second, idle: 15 * time.Second}}
+	s.stopping, s.stop = context.WithCancel(context.Background())
 	for _, m := range api.Methods() {
-		info, err := handler.Check(m.Bind(cfg.Backend))
-		if err != nil {
-			return nil, fmt.Errorf("method %s: %w", m.Name, err)
-		}
-		s.methods[m.Name] = method{m, info.AllowArray(true).SetStrict(true).Wrap()}
+		s.methods[m.Name] = m
+	}
+	var err error
+	if s.openrpc, err = json.Marshal(api.OpenRPC()); err != nil {
+		return nil, fmt.Errorf("OpenRPC document: %w", err)
 	}
 	l, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("open RPC port: %w", err)
 	}
-	s.listener = &limitListener{Listener: l, free: make(chan struct{}, MaxConns)}
+	s.listener = newLimitListener(l, MaxConns, MaxConnsPerIP)
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug)}
+		BaseContext: func(net.Listener) context.Context { return s.stopping },
+		ErrorLog:    slog.NewLogLogger(cfg.Log.Handler(), slog.LevelWarn)}
 	return s, nil
 }
 
@@ -102,25 +118,23 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // Start answers requests in the background until Close.
 func (s *Server) Start() {
-	s.streams.Add(1)
-	go func() {
-		defer s.streams.Done()
+	s.running.Go(func() {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.cfg.Log.Error("rpc server stopped", "err", err)
 		}
-	}()
+	})
 }
 
-// Close stops accepting, ends streams and waits for requests in flight until
-// ctx ends.
+// Close stops accepting, gives up running calls and streams, and waits for them
+// until ctx ends.
 func (s *Server) Close(ctx context.Context) error {
-	s.once.Do(func() { close(s.quit) })
+	s.stop()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
 	s.listener.Close()
-	s.streams.Wait()
+	s.running.Wait()
 	return err
 }
 
@@ -138,28 +152,3 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /blob/{id}", s.serveBlob)
 	return s.guard(mux)
 }
-
-// limitListener refuses nothing; it waits while MaxConns are open.
-type limitListener struct {
-	net.Listener
-	free chan struct{}
-}
-
-// Accept implements net.Listener.
-func (l *limitListener) Accept() (net.Conn, error) {
-	l.free <- struct{}{}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.free
-		return nil, err
-	}
-	return &limitConn{Conn: c, release: sync.OnceFunc(func() { <-l.free })}, nil
-}
-
-type limitConn struct {
-	net.Conn
-	release func()
-}
-
-// Close implements net.Conn.
-func (c *limitConn) Close() error { defer c.release(); return c.Conn.Close() }

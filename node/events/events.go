@@ -14,8 +14,11 @@ import (
 	"github.com/openledger/openledger/rpc/api"
 )
 
-// MaxPage bounds one page of events.
-const MaxPage = 1_000
+// Bounds of one page of events: its length, and the heights that are searched.
+const (
+	MaxPage = 1_000
+	maxScan = 1_000
+)
 
 // Log reads events of one chain. It is safe for concurrent use.
 type Log struct {
@@ -54,8 +57,10 @@ func (l *Log) Wait(ctx context.Context, after api.Cursor) error {
 	}
 }
 
-// Events returns the events after the cursor p.From. Event 0 of a height is its
-// head event. Next is the cursor to go on from.
+// Events returns the events after the cursor p.From; the zero cursor is that of
+// the genesis block. Event 0 of a height is its head event. Next is the cursor to
+// go on from; a page shorter than the limit ends with the last event of Next's
+// height, which lies below the head if many heights had to be searched.
 func (l *Log) Events(ctx context.Context, p api.EventsParams) (api.ChainEvents, error) {
 	limit := p.Limit
 	if limit <= 0 || limit > MaxPage {
@@ -63,13 +68,13 @@ func (l *Log) Events(ctx context.Context, p api.EventsParams) (api.ChainEvents, 
 	}
 	out := api.ChainEvents{Items: []api.Event{}, Next: p.From}
 	head := l.chain.Head().Height
-	for h := p.From.Height; h <= head && ctx.Err() == nil; h++ {
+	for h := p.From.Height; h <= head && h-p.From.Height < maxScan && ctx.Err() == nil; h++ {
 		list, err := l.at(h)
 		if err != nil {
 			return out, err
 		}
 		for _, e := range list {
-			if h == p.From.Height && e.Seq <= p.From.Seq && p.From != (api.Cursor{}) {
+			if h == p.From.Height && e.Seq <= p.From.Seq {
 				continue
 			}
 			out.Next = api.Cursor{Height: e.Height, Seq: e.Seq}

@@ -116,7 +116,8 @@ type Cursor struct {
 	Seq    uint64 `json:"seq"`
 }
 
-// EventsParams asks for events after From.
+// EventsParams asks for events after From; from the first block on if it is
+// absent. Limit is 1..1,000 (default 1,000).
 type EventsParams struct {
 	From    Cursor        `json:"from,omitzero"`
 	Topics  []string      `json:"topics,omitempty"`
@@ -135,7 +136,9 @@ type Event struct {
 	Amounts []fixed.Amount `json:"amounts,omitempty"`
 }
 
-// ChainEvents is a page of events; Next is exclusive.
+// ChainEvents is a page of events. Next is the cursor to go on from; it moves
+// past events that the filter leaves out, so an empty page whose Next is ahead
+// of From is not the end.
 type ChainEvents struct {
 	Items []Event `json:"items"`
 	Next  Cursor  `json:"next"`
@@ -164,7 +167,7 @@ var chainMethods = []Method{
 	def("chain_genesis", Read, "The genesis document.", `{}`, Backend.ChainGenesis),
 	def("chain_params", Read, "The ledger's parameters.", `{}`, Backend.ChainParams),
 	def("chain_validators", Read, "The validator set.", `{}`, Backend.ChainValidators),
-	def("chain_supply", Read, "Where every unit of OPEN is.", `{}`, Backend.ChainSupply),
+	heavy(def("chain_supply", Read, "Where every unit of OPEN is.", `{}`, Backend.ChainSupply)),
 	def("chain_events", Read, "Events after a cursor, in ledger order.", `{"from":{"height":0,"seq":0},"limit":10}`, Backend.ChainEvents),
 	def("chain_proof", Read, "Proof of the value, or of the absence, at a state key.", `{"key":"AQA="}`, Backend.ChainProof),
 }

@@ -4,8 +4,13 @@ package api
 
 import "fmt"
 
-// Numeric codes (RPC-11). The protocol's own codes −32700…−32603 are jrpc2's.
+// Numeric codes (RPC-11). The first four are JSON-RPC's own.
 const (
+	CodeParse          = -32700
+	CodeInvalidRequest = -32600
+	CodeNoMethod       = -32601
+	CodeInvalidParams  = -32602
+
 	CodeInternal      = -32000
 	CodeUnauthorized  = -32001
 	CodeForbidden     = -32002
@@ -23,6 +28,43 @@ const (
 	CodeMempoolFull   = -32021
 	CodeService       = -32040
 )
+
+// ErrorInfo is one row of the table of error codes.
+type ErrorInfo struct {
+	Number  int    `json:"code"`
+	Code    string `json:"name"` // data.code; stable for life
+	Meaning string `json:"message"`
+}
+
+// Errors returns the table of error codes. Ledger refusals carry LEDGER's string
+// and number in data instead of LEDGER_REFUSED.
+func Errors() []ErrorInfo {
+	return []ErrorInfo{
+		{CodeParse, "PARSE_ERROR", "the body is not JSON, or is nested too deeply"},
+		{CodeInvalidRequest, "INVALID_REQUEST", "the body is JSON but not a JSON-RPC 2.0 request"},
+		{CodeNoMethod, "METHOD_NOT_FOUND", "no method has this name"},
+		{CodeInvalidParams, "BAD_PARAMS", "the parameters do not have the method's shape"},
+		{CodeInternal, "INTERNAL", "the node failed; its log has the cause under the id in the message"},
+		{CodeUnauthorized, "UNAUTHORIZED", "a token is needed"},
+		{CodeForbidden, "FORBIDDEN", "the token does not allow this"},
+		{CodeNotFound, "NOT_FOUND", "no such object on the ledger, or not yet"},
+		{CodePruned, "PRUNED", "this node no longer keeps that height"},
+		{CodeLimit, "LIMIT", "too large or too many at once"},
+		{CodeBusy, "BUSY", "the node has too much to do; try again"},
+		{CodeNotFinal, "NOT_FINAL", "not final in time"},
+		{CodeCursorExpired, "CURSOR_EXPIRED", "the listing has to be started again"},
+		{CodeSlowConsumer, "SLOW_CONSUMER", "the subscriber did not read in time"},
+		{CodeSyncing, "SYNCING", "the node is catching up"},
+		{CodeLocked, "LOCKED", "a key must be unlocked first"},
+		{CodeBadParams, "BAD_PARAMS", "a parameter has a value that cannot be used"},
+		{CodeLedger, "LEDGER_REFUSED", "the ledger's rules refuse the transaction"},
+		{CodeMempoolFull, "MEMPOOL_FULL", "the node holds too many waiting transactions"},
+		{CodeService, "SERVICE", "a service of this node cannot answer"},
+	}
+}
+
+// hintParams is the hint of every error about parameters.
+const hintParams = "see GET /rpc for the method's parameters and an example"
 
 // ErrorData is the `data` member of every error. Code is stable for life; Hint
 // is one sentence that names the fixing command.
@@ -58,7 +100,7 @@ func NotFound(what string) *Error {
 
 // BadParams reports a parameter that cannot be used.
 func BadParams(field, why string) *Error {
-	return &Error{CodeBadParams, field + ": " + why, ErrorData{Code: "BAD_PARAMS", Field: field, Hint: "see GET /rpc for the method's parameters and an example"}}
+	return &Error{CodeBadParams, field + ": " + why, ErrorData{Code: "BAD_PARAMS", Field: field, Hint: hintParams}}
 }
 
 // Unauthorized reports a call that needs a token or another permission.
@@ -69,6 +111,11 @@ func Unauthorized(p Perm) *Error {
 // Limit reports a bound that the caller exceeded.
 func Limit(what string, retryMS uint64) *Error {
 	return &Error{CodeLimit, what, ErrorData{Code: "LIMIT", Hint: "slow down or send less at once", RetryAfterMS: retryMS}}
+}
+
+// Busy reports that the node has no room for the call now.
+func Busy(what string, retryMS uint64) *Error {
+	return &Error{CodeBusy, what, ErrorData{Code: "BUSY", Hint: "try again in a moment", RetryAfterMS: retryMS}}
 }
 
 // NotFinal reports that waiting for finality took too long.

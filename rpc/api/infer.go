@@ -79,9 +79,12 @@ type Claim struct {
 	Fields []byte       `json:"fields"` // JSON of the ClaimEpoch payload
 }
 
+const exampleInfer = `{"voucher":{"voucher":{"channel":"` + exampleHash + `","offer":"` + exampleHash +
+	`","nonce":1,"cum":"1000000","expiry_ms":1},"key":"` + exampleHash + `","sig":"0x` + zeros64 + zeros64 + `"},"features":[0,1]}`
+
 var inferMethods = []Method{
 	def("infer_models", Read, "Offers that are open.", `{}`, Backend.InferModels),
-	def("infer_run", Submit, "Pay for one answer of a model served by this node.", `{"voucher":{},"features":[0,1]}`, Backend.InferRun),
-	def("poa_why", Read, "A statement why an account is paid by a commit.", `{"account":"open1…","commit":"0x00"}`, Backend.PoaWhy),
-	def("poa_claim", Read, "The proof with which an account claims.", `{"account":"open1…","commit":"0x00"}`, Backend.PoaClaim),
+	def("infer_run", Submit, "Pay for one answer of a model served by this node.", exampleInfer, Backend.InferRun),
+	def("poa_why", Read, "A statement why an account is paid by a commit.", `{"account":"`+exampleAddress+`","commit":"`+exampleHash+`"}`, Backend.PoaWhy),
+	def("poa_claim", Read, "The proof with which an account claims.", `{"account":"`+exampleAddress+`","commit":"`+exampleHash+`"}`, Backend.PoaClaim),
 }

@@ -139,11 +139,11 @@ type LaneView struct {
 	Newest   *channel.SignedVoucher `json:"newest,omitempty"`
 }
 
-const exampleID = `{"id":"0x0000000000000000000000000000000000000000000000000000000000000000"}`
+const exampleID = `{"id":"` + exampleHash + `"}`
 
 var objectMethods = []Method{
-	def("account_get", Read, "Balance, nonce and roles of an account.", `{"address":"open1…","prove":true}`, Backend.AccountGet),
-	def("account_payouts", Read, "What settled answers owe an account.", `{"address":"open1…"}`, Backend.AccountPayouts),
+	def("account_get", Read, "Balance, nonce and roles of an account.", `{"address":"`+exampleAddress+`","prove":true}`, Backend.AccountGet),
+	def("account_payouts", Read, "What settled answers owe an account.", `{"address":"`+exampleAddress+`"}`, Backend.AccountPayouts),
 	def("datanet_get", Read, "A Datanet.", exampleID, Backend.DatanetGet),
 	def("datanet_list", Read, "Datanets.", `{}`, Backend.DatanetList),
 	def("dataset_get", Read, "A dataset.", exampleID, Backend.DatasetGet),

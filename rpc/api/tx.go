@@ -121,11 +121,11 @@ type FaucetParams struct {
 
 var txMethods = []Method{
 	def("tx_submit", Submit, "Submit a signed transaction and wait for it.", `{"bytes":"","wait":"none"}`, Backend.TxSubmit),
-	def("tx_build", Read, "Build an unsigned transaction of any kind.", `{"kind":"transfer","fields":{"to":"open1…","amount":"1","memo":""},"sender":"open1…"}`, Backend.TxBuild),
-	def("tx_simulate", Read, "Run a signed transaction on a throw-away copy of the state.", `{"bytes":""}`, Backend.TxSimulate),
-	def("tx_get", Read, "Find a transaction by id.", `{"txid":"0x00"}`, Backend.TxGet),
+	def("tx_build", Read, "Build an unsigned transaction of any kind.", `{"kind":"Transfer","fields":{"to":"`+exampleAddress+`","amount":"1","memo":""},"sender":"`+exampleAddress+`"}`, Backend.TxBuild),
+	heavy(def("tx_simulate", Read, "Run a signed transaction on a throw-away copy of the state.", `{"bytes":""}`, Backend.TxSimulate)),
+	def("tx_get", Read, "Find a transaction by id.", `{"txid":"`+exampleHash+`"}`, Backend.TxGet),
 	def("tx_decode", Read, "Explain transaction bytes.", `{"bytes":""}`, Backend.TxDecode),
 	def("tx_pending", Read, "Transactions waiting for a block.", `{}`, Backend.TxPending),
 	def("tx_fee", Read, "The price of inclusion now.", `{}`, Backend.TxFee),
-	def("faucet_request", Read, "Test networks: receive OPEN once per address and epoch.", `{"address":"open1…"}`, Backend.FaucetRequest),
+	def("faucet_request", Submit, "Test networks: receive OPEN once per address and epoch.", `{"address":"`+exampleAddress+`"}`, Backend.FaucetRequest),
 }

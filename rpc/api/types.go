@@ -51,3 +51,10 @@ func (p Page) Size() int {
 
 // Empty is a method without parameters.
 type Empty struct{}
+
+// Examples use accounts that exist on every chain: module accounts.
+const (
+	exampleAddress = "open1kqt7u08fcyprcqnuq9audfs4ezrys03qgzw3q3ljgy9yukshp5eqhd7zva"
+	exampleHash    = "0x" + zeros64
+	zeros64        = "0000000000000000000000000000000000000000000000000000000000000000"
+)
