@@ -21,8 +21,8 @@ func (c *Core) decide() {
 			continue
 		}
 		path, whole := c.path(fin)
+		hole = hole || !whole || slices.ContainsFunc(path, func(b *block) bool { return !b.held })
 		if !whole {
-			hole = true
 			if n := len(path); n > 0 && path[n-1].head.Height > c.root.head.Height+syncGap {
 				c.far = true
 			}
@@ -167,7 +167,8 @@ func (c *Core) request() {
 }
 
 // catchUp asks for a sync if a Finalization waits for too many blocks, or for
-// too long. It reports whether one is under way.
+// too long: peers give single proposals and bodies of recent blocks only. It
+// reports whether one is under way.
 func (c *Core) catchUp(again bool) bool {
 	if c.behind == 0 {
 		c.syncing = false
