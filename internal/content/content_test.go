@@ -52,6 +52,9 @@ func TestENC04IDTextAndEncoding(t *testing.T) {
 		if err != nil || json.Unmarshal(text, &back) != nil || back != id {
 			t.Errorf("%s came back as %v", text, back)
 		}
+		if err := json.Unmarshal([]byte(`"b00"`), &back); !errors.Is(err, ErrID) || back != id {
+			t.Errorf("bad text came back as %v, %v", back, err)
+		}
 		b := enc.Encode(id)
 		if len(b) != IDSize+2 || enc.Decode(b, &decoded) != nil || decoded != id {
 			t.Errorf("%x is decoded as %v", b, decoded)
@@ -212,6 +215,35 @@ func TestP2P13SizeBoundsAreExact(t *testing.T) {
 	}
 	if _, err := BuildTree(nil).Page(1); !errors.Is(err, ErrSize) {
 		t.Errorf("page 1 of nothing: %v", err)
+	}
+}
+
+func TestP2P13PageBoundsAreExact(t *testing.T) {
+	page := func(index uint64, cvs, sibs int) Page {
+		return Page{Index: index, CVs: make([]CV, cvs), Siblings: make([]CV, sibs)}
+	}
+	for _, c := range []struct {
+		name string
+		p    Page
+		ok   bool
+	}{
+		{"the smallest", page(0, 1, 0), true},
+		{"the largest", page(1<<maxSiblings-1, PageUnits, maxSiblings), true},
+		{"an index too large", page(1<<maxSiblings, 1, 0), false},
+		{"no values", page(0, 0, 0), false},
+		{"a value too many", page(0, PageUnits+1, 0), false},
+		{"a sibling too many", page(0, 1, maxSiblings+1), false},
+	} {
+		if _, err := DecodePage(EncodePage(c.p)); (err == nil) != c.ok || (err != nil && !errors.Is(err, ErrPage)) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	id := Sum([]byte("of another content"))
+	if _, err := VerifyPage(id, MaxSize, page(1<<maxSiblings-1, PageUnits, maxSiblings)); !errors.Is(err, ErrPage) {
+		t.Errorf("the last page of the largest content: %v", err)
+	}
+	if _, err := VerifyPage(id, MaxSize, page(1<<maxSiblings, PageUnits, maxSiblings)); !errors.Is(err, ErrSize) {
+		t.Errorf("a page past the largest content: %v", err)
 	}
 }
 

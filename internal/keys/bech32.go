@@ -2,23 +2,13 @@
 
 package keys
 
-import (
-	"errors"
-	"strings"
-)
+import "strings"
 
 // Bech32m as in BIP-350, lower case only: one text per address.
 const (
 	bech32Alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 	bech32mConst   = 0x2bc830a3
-	bech32MaxLen   = 90
 	bech32Checksum = 6 // characters
-)
-
-var (
-	errBech32Form = errors.New("not of the form prefix, 1, letters and digits in lower case")
-	errBech32Sum  = errors.New("checksum does not match, a character is wrong or missing")
-	errBech32Pad  = errors.New("stray bits at the end")
 )
 
 // polymod is the checksum polynomial of BIP-173 over five-bit values.
@@ -39,7 +29,7 @@ func polymod(values []byte) uint32 {
 
 // expandHRP spreads the prefix for the checksum: high bits, zero, low bits.
 func expandHRP(hrp string) []byte {
-	out := make([]byte, 0, 2*len(hrp)+1)
+	var out []byte
 	for i := range len(hrp) {
 		out = append(out, hrp[i]>>5)
 	}
@@ -50,32 +40,29 @@ func expandHRP(hrp string) []byte {
 	return out
 }
 
-// regroup converts between groups of from and to bits. With pad the rest is
-// filled with zero bits; without, ok says that the rest is less than a group
-// and all zero.
-func regroup(data []byte, from, to uint, pad bool) (out []byte, ok bool) {
-	var acc uint32
-	var n uint
-	for _, b := range data {
-		acc = acc<<from | uint32(b)
-		n += from
-		for n >= to {
-			n -= to
-			out = append(out, byte(acc>>n&(1<<to-1)))
-		}
-		acc &= 1<<n - 1
+// toFive cuts bytes into five-bit values; the last is filled with zero bits.
+func toFive(data []byte) []byte {
+	out := make([]byte, (8*len(data)+4)/5)
+	for i := range 8 * len(data) {
+		bit := data[i/8] >> (7 - i%8) & 1
+		out[i/5] |= bit << (4 - i%5)
 	}
-	if pad {
-		if n > 0 {
-			out = append(out, byte(acc<<(to-n)&(1<<to-1)))
-		}
-		return out, true
-	}
-	return out, n < from && acc == 0
+	return out
 }
 
+// fromFive joins five-bit values into bytes and drops the bits left over.
+func fromFive(five []byte) []byte {
+	out := make([]byte, 5*len(five)/8)
+	for i := range 8 * len(out) {
+		bit := five[i/5] >> (4 - i%5) & 1
+		out[i/8] |= bit << (7 - i%8)
+	}
+	return out
+}
+
+// encodeBech32m writes prefix, separator, data and checksum.
 func encodeBech32m(hrp string, data []byte) string {
-	five, _ := regroup(data, 8, 5, true)
+	five := toFive(data)
 	padded := append(append(expandHRP(hrp), five...), make([]byte, bech32Checksum)...)
 	sum := polymod(padded) ^ bech32mConst
 	var sb strings.Builder
@@ -88,33 +75,4 @@ func encodeBech32m(hrp string, data []byte) string {
 		sb.WriteByte(bech32Alphabet[sum>>(5*(bech32Checksum-1-i))&31])
 	}
 	return sb.String()
-}
-
-func decodeBech32m(s string) (hrp string, data []byte, err error) {
-	cut := strings.LastIndexByte(s, '1')
-	if len(s) > bech32MaxLen || cut < 1 || len(s)-cut-1 < bech32Checksum {
-		return "", nil, errBech32Form
-	}
-	hrp = s[:cut]
-	for i := range cut {
-		if c := hrp[i]; c < 33 || c > 126 || (c >= 'A' && c <= 'Z') {
-			return "", nil, errBech32Form
-		}
-	}
-	var five []byte
-	for i := cut + 1; i < len(s); i++ {
-		v := strings.IndexByte(bech32Alphabet, s[i])
-		if v < 0 {
-			return "", nil, errBech32Form
-		}
-		five = append(five, byte(v))
-	}
-	if polymod(append(expandHRP(hrp), five...)) != bech32mConst {
-		return "", nil, errBech32Sum
-	}
-	data, ok := regroup(five[:len(five)-bech32Checksum], 5, 8, false)
-	if !ok {
-		return "", nil, errBech32Pad
-	}
-	return hrp, data, nil
 }

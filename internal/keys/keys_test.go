@@ -120,6 +120,13 @@ func TestKEY02AddressRoundTrips(t *testing.T) {
 		if err := json.Unmarshal(text, &b); err != nil || a != b {
 			t.Fatalf("%s came back as %v, %v", text, b, err)
 		}
+		text[20] ^= 1
+		if err := json.Unmarshal(text, &b); !errors.Is(err, ErrAddress) || a != b {
+			t.Fatalf("damaged text %s came back as %v, %v", text, b, err)
+		}
+		if a.IsZero() != (a == Address{}) || a.Compare(b) != 0 {
+			t.Fatalf("%v: zero %v, compare %d", a, a.IsZero(), a.Compare(b))
+		}
 	})
 }
 
@@ -131,6 +138,12 @@ func TestKEY02CheckKeysLooksIntoEveryKey(t *testing.T) {
 	}
 	if err := (Auth{}).CheckKeys(); !errors.Is(err, ErrKey) {
 		t.Errorf("no keys: %v", err)
+	}
+	for _, bad := range []Auth{{}, {Threshold: 2, Keys: testKeys(1)}, {Keys: testKeys(2)}} {
+		func() {
+			defer func() { _ = recover() }()
+			t.Errorf("%v was encoded as %x", bad, enc.Encode(bad))
+		}()
 	}
 	if need := (Auth{Threshold: 3, Keys: testKeys(4)}).Need(); need != 3 || SingleAuth(bad).Need() != 1 {
 		t.Errorf("need %d", need)

@@ -55,6 +55,8 @@ func TestOFF01FaultsNameTheirPlace(t *testing.T) {
 		{"a label with a point", "1,2.0\n", `f.csv:1: column 2: label "2.0" is not an integer`},
 		{"a label that is a word", "1,2\n1,cat\n", `f.csv:2: column 2: label "cat" is not an integer`},
 		{"a label left out", "1,2\n1,\n", `f.csv:2: column 2: label missing`},
+		{"a label below int64", "1,-9223372036854775809\n", `f.csv:1: column 2: label "-9223372036854775809" is not an integer`},
+		{"a label of 20 digits", "1,00000000000000000001\n", `f.csv:1: column 2: label "00000000000000000001" is not an integer`},
 		{"a label above int64", "1,9223372036854775808\n", `f.csv:1: column 2: label "9223372036854775808" is not an integer`},
 		{"text that is not UTF-8", "1,2\n1,\xff\n", `f.csv:2: column 2: text is not UTF-8`},
 		{"a header that is not UTF-8", "a,\xc3\x28\n1,2\n", `f.csv:1: column 2: text is not UTF-8`},
@@ -81,6 +83,25 @@ func TestOFF01Bounds(t *testing.T) {
 	}
 }
 
+// TestOFF01SizeBounds sets the counters of the parser, which saves gigabytes.
+func TestOFF01SizeBounds(t *testing.T) {
+	_, err := Parse("f", make([]byte, MaxBytes+1), Options{})
+	if want := "f:1: column 1: file has 1073741825 bytes, at most 1073741824"; err == nil || err.Error() != want {
+		t.Errorf("MaxBytes+1 bytes: %v", err)
+	}
+	const features = 1 << 10
+	row := []byte(strings.Repeat("1,", features) + "1")
+	for rows, want := range map[int]string{
+		MaxCells/features - 1: "",
+		MaxCells / features:   "f:5: column 1: more than 268435456 cells",
+	} {
+		p := &parser{t: &Table{Name: "f", Rows: rows, Features: features}, width: features + 1, line: 5}
+		if err := p.row(row); (err == nil) != (want == "") || (err != nil && err.Error() != want) {
+			t.Errorf("%d rows before: %v", rows, err)
+		}
+	}
+}
+
 func TestOFF01WhatIsAccepted(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
@@ -104,10 +125,12 @@ func TestOFF01WhatIsAccepted(t *testing.T) {
 		{"a negative feature", "3,1\n-1,1\n", Options{}, nil, []float64{3, -1}, []int64{1, 1}, false, true},
 		{"minus zero is zero", "-0,1\n", Options{}, nil, []float64{0}, []int64{1}, true, true},
 		{"a negative label", "3,-1\n", Options{}, nil, []float64{3}, []int64{-1}, false, true},
+		{"a label of 255", "3,255\n", Options{}, nil, []float64{3}, []int64{255}, true, true},
 		{"a label of 256", "3,256\n", Options{}, nil, []float64{3}, []int64{256}, false, true},
 		{"int64 bounds", "-9223372036854775808,9223372036854775807\n", Options{}, nil, []float64{-1 << 63}, []int64{math.MaxInt64}, false, true},
 		{"an integer beyond int64", "9223372036854775808,1\n", Options{}, nil, []float64{1 << 63}, []int64{1}, false, false},
 		{"an integer of 24 digits", "1" + strings.Repeat("0", 23) + ",1\n", Options{}, nil, []float64{1e23}, []int64{1}, false, false},
+		{"an integer below int64", "-9223372036854775809,1\n", Options{}, nil, []float64{-1 << 63}, []int64{1}, false, false},
 		{"5.0 is not written as an integer", "5.0,1\n", Options{}, nil, []float64{5}, []int64{1}, false, false},
 		{"a float after bytes", "1,2,0\n3,0.5,0\n", Options{}, nil, []float64{1, 2, 3, 0.5}, []int64{0, 0}, false, false},
 		{"a float after wide integers", "1000,2,0\n-3,1e-2,0\n", Options{}, nil, []float64{1000, 2, -3, 0.01}, []int64{0, 0}, false, false},
@@ -240,7 +263,7 @@ func TestOFF01ShortestIsTheJSONNumber(t *testing.T) {
 			}
 		}
 	})
-	if Shortest(math.NaN()) != "null" || Shortest(math.Inf(-1)) != "null" {
+	if Shortest(math.NaN()) != "null" || Shortest(math.Inf(-1)) != "null" || Shortest(math.Inf(1)) != "null" {
 		t.Error("a number that is not finite has a text")
 	}
 }
@@ -268,7 +291,7 @@ func TestOFF01ExactIsTheWholeValue(t *testing.T) {
 			check(t, x)
 		}
 	})
-	if Exact(math.NaN()) != "null" || Exact(math.Inf(1)) != "null" {
+	if Exact(math.NaN()) != "null" || Exact(math.Inf(1)) != "null" || Exact(math.Inf(-1)) != "null" {
 		t.Error("a number that is not finite has a text")
 	}
 }
