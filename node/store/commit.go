@@ -22,7 +22,8 @@ type Batch struct {
 	// HeaderAndCert is the header with its finalization.
 	HeaderAndCert []byte
 	// TxIDs are the transaction ids in block order: number i is found at index
-	// i by TxLocation. Receipts has one entry for each, or more.
+	// i by TxLocation, unless the id is zero: then what TxLocation finds stays.
+	// No id stands twice. Receipts has one entry for each, or more.
 	TxIDs    [][32]byte
 	Receipts [][]byte
 	// Writes is the write set of the block; a nil Value deletes.
@@ -77,6 +78,9 @@ func (b Batch) entries() []entry {
 		out = append(out, entry{receiptKey(b.Height, uint32(i)), notNil(r)})
 	}
 	for i, id := range b.TxIDs {
+		if id == ([32]byte{}) {
+			continue
+		}
 		at := binary.BigEndian.AppendUint64(nil, b.Height)
 		out = append(out, entry{prefixed(prefixTx, id[:]), binary.BigEndian.AppendUint32(at, uint32(i))})
 	}

@@ -238,6 +238,35 @@ func TestCommitFollowsTheHead(t *testing.T) {
 	})
 }
 
+func TestATransactionWithoutIDKeepsItsEarlierPlace(t *testing.T) {
+	onAll(t, func(t *testing.T, at site) {
+		s := mustOpen(t, at)
+		for range 2 {
+			mustCommit(t, s)
+		}
+		b := block(t, s)
+		id := [32]byte{7}
+		b.TxIDs, b.Receipts = [][32]byte{id}, [][]byte{{1}}
+		if err := s.Commit(b); err != nil {
+			t.Fatal(err)
+		}
+		again := block(t, s)
+		again.TxIDs, again.Receipts = [][32]byte{{}, {8}}, [][]byte{{1}, {2}}
+		if err := s.Commit(again); err != nil {
+			t.Fatal(err)
+		}
+		if h, i, err := s.TxLocation(id); err != nil || h != 2 || i != 0 {
+			t.Fatalf("the first inclusion is at (%d, %d), %v", h, i, err)
+		}
+		if h, i, err := s.TxLocation([32]byte{8}); err != nil || h != 3 || i != 1 {
+			t.Fatalf("the second transaction is at (%d, %d), %v", h, i, err)
+		}
+		if _, _, err := s.TxLocation([32]byte{}); !errors.Is(err, ErrNotFound) {
+			t.Fatalf("the zero id was recorded: %v", err)
+		}
+	})
+}
+
 func TestAViewIsTheStateOfItsHeight(t *testing.T) {
 	onAll(t, func(t *testing.T, at site) {
 		s := mustOpen(t, at)
