@@ -174,7 +174,7 @@ func documents(t *testing.T) []string {
 	return out
 }
 
-var backquoted = regexp.MustCompile("`((?:internal|consensus|poa|ledger|p2p|gpu|rpc|node|testnet|cmd)(?:/[a-z0-9]+)*)(?:\\.([A-Z][A-Za-z0-9]*))?(?:\\.([A-Z][A-Za-z0-9]*))?`")
+var backquoted = regexp.MustCompile("`((?:internal|consensus|poa|ledger|p2p|gpu|rpc|node|testnet|cmd)(?:/[a-z][a-z0-9]*)*)(?:\\.([A-Z][A-Za-z0-9]*))?(?:\\.([A-Z][A-Za-z0-9]*))?`")
 
 // TestDocumentsNameWhatExists wants every package, name and method or field in
 // backquotes of the documents to exist: `folder/package.Name.Member`.

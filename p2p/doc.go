@@ -24,5 +24,5 @@
 // Subpackages: peers (scores, limits), gossip (topics), stream (requests), mesh
 // (validator streams), fetch (blobs), p2ptest (simulated networks).
 //
-// Spec: P2P-01 to P2P-09, CONS-28.
+// Spec: P2P-01 to P2P-05, P2P-07 to P2P-09, CONS-28.
 package p2p
