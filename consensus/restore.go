@@ -88,11 +88,8 @@ func (c *Core) replayVote(r *Record, m *msg.Message) error {
 	}
 	w := c.at(v.View)
 	*w.signed(v.Kind) = m.Bytes()
-	switch v.Kind {
-	case cert.Notarize:
+	if v.Kind == cert.Notarize {
 		w.own.notarized = v.Hash()
-	case cert.Finalize:
-		w.own.finalized = v.Hash()
 	}
 	c.cur = max(c.cur, v.View)
 	c.count(v)

@@ -47,7 +47,7 @@ type view struct {
 
 	own struct { // what our key has signed, as sent; nil if not
 		proposal, notarize, nullify, finalize []byte
-		notarized, finalized                  header.Hash
+		notarized                             header.Hash // what notarize is for
 	}
 	fetched bool // certified block requested
 }
@@ -58,14 +58,6 @@ func (w *view) certificate() *cert.Certificate {
 		return w.notarization
 	}
 	return w.finalization
-}
-
-// certified returns the hash that the view's quorum chose.
-func (w *view) certified() (header.Hash, bool) {
-	if c := w.certificate(); c != nil {
-		return c.Hash(), true
-	}
-	return header.Hash{}, false
 }
 
 // votes returns the tally of a kind of vote.

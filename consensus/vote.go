@@ -107,7 +107,6 @@ func (c *Core) voteFinalize() {
 			continue
 		}
 		if c.recordChain(b) {
-			w.own.finalized = b.hash
 			c.cast(cert.Finalize, v, b.hash[:])
 		}
 	}
