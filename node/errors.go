@@ -74,6 +74,9 @@ func clientError(err error) error {
 	case errors.Is(err, errNotYet):
 		return &api.Error{Code: api.CodeNotFound, Message: "the object is not on the ledger yet", Data: api.ErrorData{Code: "NOT_FOUND", Hint: "wait until its transaction is final: openledger tx get"}}
 	}
+	if e := inferError(err); e != nil {
+		return e
+	}
 	return err
 }
 

@@ -135,6 +135,7 @@ func (n *Node) protocols() error {
 				return n.driver.ServeCerts(ctx, req, send)
 			}},
 	}
+	list = append(list, n.inferProtocol())
 	for _, p := range list {
 		if err := n.host.Streams().Register(p); err != nil {
 			return err

@@ -23,6 +23,8 @@ import (
 	"github.com/openledger/openledger/node/events"
 	"github.com/openledger/openledger/node/keystore"
 	"github.com/openledger/openledger/node/mempool"
+	"github.com/openledger/openledger/node/serve"
+	"github.com/openledger/openledger/node/settle"
 	"github.com/openledger/openledger/node/store"
 	nodesync "github.com/openledger/openledger/node/sync"
 	"github.com/openledger/openledger/p2p"
@@ -65,7 +67,9 @@ type Node struct {
 	index   int // in the validator set, −1 for none
 	binding []byte
 	objects *announced
-	own     sync.Mutex // held while a transaction of the operator is built and admitted
+	till    *settle.Till   // nil without an operator
+	gateway *serve.Gateway // nil without an operator
+	own     sync.Mutex     // held while a transaction of the operator is built and admitted
 	waiters *waiters
 
 	state   atomic.Value // string: starting, syncing, …
@@ -97,6 +101,9 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, err
 	}
 	if err = n.openNetwork(); err != nil {
+		return nil, err
+	}
+	if err = n.openServe(); err != nil {
 		return nil, err
 	}
 	if err = n.openConsensus(); err != nil {

@@ -83,6 +83,8 @@ func (n *Node) startWork(ctx context.Context) {
 	if n.cfg.Operator.IsZero() {
 		return
 	}
+	n.spawn(func() { n.eachBlock(ctx, []string{"model"}, n.turn("serve", n.gateway.Load)) })
+	n.spawn(func() { n.runTill(ctx) })
 	w := n.cfg.Settings.Work
 	if w.Worker || w.Checker {
 		n.spawn(func() { n.register(ctx) })

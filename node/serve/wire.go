@@ -84,9 +84,11 @@ func DecodeRequest(b []byte) (Request, error) {
 	return r, nil
 }
 
-// Refusal is why a request was not answered, in the terms of rpc/api.
+// Refusal is why a request was not answered, in the terms of rpc/api: Class is
+// the JSON-RPC number without its sign, Code the stable name, Number the ledger's.
 type Refusal struct {
 	_       struct{} `cbor:",toarray"`
+	Class   uint64
 	Code    string
 	Number  uint64
 	Message string

@@ -94,9 +94,16 @@ func New(cfg Config) (*Till, error) {
 	return t, t.recover()
 }
 
-// recover finds the lanes that hold more than was redeemed, and the answer that
+// recover starts at the head if the books are new, finds the lanes that hold more than was redeemed, and the answer that
 // a crash kept from being noted as the newest.
 func (t *Till) recover() error {
+	if _, ok, err := load[uint64](t.db, []byte(keyCursor)); err != nil {
+		return err
+	} else if !ok {
+		if err := t.begin(); err != nil {
+			return err
+		}
+	}
 	held := map[laneID]laneRecord{}
 	if err := t.db.lanes(nil, func(id laneID, l laneRecord) bool {
 		if l.Newest.Voucher.Cum > l.Redeemed {
@@ -120,6 +127,20 @@ func (t *Till) recover() error {
 		}
 	}
 	return nil
+}
+
+// begin notes that no earlier block concerns these books: a lane begins with what
+// the ledger says when its first voucher comes.
+func (t *Till) begin() error {
+	v, err := t.cfg.Services.View()
+	if err != nil {
+		return err
+	}
+	clock, err := state.GetClock(v)
+	if err != nil {
+		return err
+	}
+	return t.db.put([]byte(keyCursor), clock.Height, false)
 }
 
 // turn serialises the requests of one channel.

@@ -48,9 +48,12 @@ type Share struct {
 	Weight uint64       `json:"weight,string"`
 }
 
-// InferAnswer is an answer with its signed receipt (canonical bytes).
+// InferAnswer is an answer with its signed receipt (canonical bytes). Logits are
+// the binary32 bits of each class's value; Salt opens the receipt's commitments.
 type InferAnswer struct {
 	Label   uint64       `json:"label"`
+	Logits  []uint32     `json:"logits"`
+	Salt    Hash         `json:"salt"`
 	Gross   fixed.Amount `json:"gross"`
 	Shares  []Share      `json:"shares"`
 	Receipt []byte       `json:"receipt"`

@@ -98,6 +98,8 @@ type AccountPayouts struct {
 	Items   []Payout     `json:"items"`
 	Claimed fixed.Amount `json:"claimed"`
 	Open    fixed.Amount `json:"open"`
+	// Unreachable are operators with commits whose nodes did not answer.
+	Unreachable []keys.Address `json:"unreachable,omitempty"`
 }
 
 // DatasetListParams narrows a listing to one Datanet or owner.
@@ -135,6 +137,7 @@ type ChannelView struct {
 // newest voucher held.
 type LaneView struct {
 	Offer    Hash                   `json:"offer"`
+	Nonce    uint64                 `json:"nonce"`
 	Redeemed fixed.Amount           `json:"redeemed"`
 	Newest   *channel.SignedVoucher `json:"newest,omitempty"`
 }
