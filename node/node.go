@@ -86,9 +86,10 @@ func New(cfg Config) (n *Node, err error) {
 		n.log = slog.New(slog.DiscardHandler)
 	}
 	n.state.Store("starting")
+	opened := n // an error return sets n to nil
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, n.release())
+			err = errors.Join(err, opened.release())
 		}
 	}()
 	if n.lock, err = lockHome(cfg.Home); err != nil {
