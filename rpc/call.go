@@ -140,7 +140,11 @@ func refuseAll(reqs []*jrpc2.ParsedRequest, e *api.Error) []response {
 func (s *Server) answer(ctx context.Context, q *jrpc2.ParsedRequest, sub subscriber) *response {
 	id := json.RawMessage(q.ID)
 	if q.Error != nil {
-		resp := failure(id, protocolError(int(q.Error.Code), "INVALID_REQUEST", q.Error.Message))
+		resp := failure(id, protocolError(api.CodeInvalidRequest, "INVALID_REQUEST", q.Error.Message))
+		return &resp
+	}
+	if q.Method == "" {
+		resp := failure(id, protocolError(api.CodeInvalidRequest, "INVALID_REQUEST", "the request names no method"))
 		return &resp
 	}
 	result, err := s.dispatch(ctx, q, sub)

@@ -58,7 +58,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		if !p.local {
 			p.client = clientOf(r.RemoteAddr)
 		}
-		if !s.limits.allow(p.client, 1, time.Now()) {
+		if !s.limits.allow(p.client, 1, s.clock()) {
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "too many requests", http.StatusTooManyRequests)
 			return

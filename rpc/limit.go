@@ -19,6 +19,7 @@ const (
 type limiter struct {
 	mu      sync.Mutex
 	buckets map[string]*bucket
+	swept   time.Time
 }
 
 type bucket struct {
@@ -55,14 +56,15 @@ func (b *bucket) level(now time.Time) float64 {
 	return min(rateBurst, b.tokens+now.Sub(b.at).Seconds()*ratePerSecond)
 }
 
-// makeRoom drops full buckets, which say nothing, and else an arbitrary one.
+// makeRoom drops full buckets, which say nothing, once a second, and else an
+// arbitrary one.
 func (l *limiter) makeRoom(now time.Time) {
-	if len(l.buckets) < maxTracked {
-		return
-	}
-	for c, b := range l.buckets {
-		if b.level(now) >= rateBurst {
-			delete(l.buckets, c)
+	if len(l.buckets) >= maxTracked && now.Sub(l.swept) >= time.Second {
+		l.swept = now
+		for c, b := range l.buckets {
+			if b.level(now) >= rateBurst {
+				delete(l.buckets, c)
+			}
 		}
 	}
 	for c := range l.buckets {

@@ -30,7 +30,7 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), waitOther)
 	defer cancel()
 	var out []response
-	if s.limits.allow(principalOf(ctx).client, len(reqs)-1, time.Now()) {
+	if s.limits.allow(principalOf(ctx).client, len(reqs)-1, s.clock()) {
 		out = s.answerAll(ctx, reqs, nil)
 	} else {
 		out = refuseAll(reqs, api.Limit("too many requests", 1_000))

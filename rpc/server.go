@@ -73,26 +73,30 @@ type Server struct {
 	methods      map[string]api.Method
 	openrpc      json.RawMessage
 	http         *http.Server
-	listener     net.Listener
+	listener     *limitListener
 	limits       *limiter
 	reads, heavy chan struct{} // hold one value per running call
 	timing       timing
+	clock        func() time.Time // of the rate limits
 	stopping     context.Context // ended by Close: calls and streams end
 	stop         context.CancelFunc
 	running      sync.WaitGroup // the accept loop and the WebSocket connections
 }
 
 // timing of streams; tests shorten it.
-type timing struct{ ping, write, idle time.Duration }
+type timing struct {
+	ping, idle  time.Duration // between signs of life
+	slow, write time.Duration // a write that takes this long ends the stream; the connection
+}
 
 // New builds the server and opens its port; requests are answered after Start.
 func New(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, methods: map[string]api.Method{}, limits: newLimiter(),
+	s := &Server{cfg: cfg, methods: map[string]api.Method{}, limits: newLimiter(), clock: time.Now,
 		reads: make(chan struct{}, MaxReads), heavy: make(chan struct{}, MaxHeavy),
-		timing: timing{ping: 20 * time.Second, write: 10 * time.Second, idle: 15 * time.Second}}
+		timing: timing{ping: 20 * time.Second, idle: 15 * time.Second, slow: 5 * time.Second, write: 10 * time.Second}}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	for _, m := range api.Methods() {
 		s.methods[m.Name] = m

@@ -95,7 +95,7 @@ func (k *socket) read() {
 			_ = k.write(failure(nil, refusal))
 			continue
 		}
-		if !k.s.limits.allow(p.client, len(reqs), time.Now()) {
+		if !k.s.limits.allow(p.client, len(reqs), k.s.clock()) {
 			k.reply(refuseAll(reqs, api.Limit("too many requests", 1_000)), batch)
 			continue
 		}
@@ -203,8 +203,8 @@ type notification struct {
 
 var errSlow = errors.New("slow consumer")
 
-// push sends the events of one subscription. Whoever takes an event only after
-// half the write limit is told to come back with its last cursor.
+// push sends the events of one subscription. Whoever is slow to take an event is
+// told to come back with its last cursor; whoever takes none loses the connection.
 func (k *socket) push(ctx context.Context, id string, p api.EventsParams) {
 	defer k.drop(id)
 	last := p.From
@@ -215,7 +215,7 @@ func (k *socket) push(ctx context.Context, id string, p api.EventsParams) {
 		start := time.Now()
 		err := k.write(notification{"2.0", api.MethodEvent, api.Notice{Subscription: id, Event: &e}})
 		last = api.Cursor{Height: e.Height, Seq: e.Seq}
-		if err == nil && time.Since(start) > k.s.timing.write/2 {
+		if err == nil && time.Since(start) > k.s.timing.slow {
 			err = errSlow
 		}
 		return err
