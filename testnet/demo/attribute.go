@@ -177,6 +177,6 @@ func (s *story) publishModel(ctx context.Context, job tx.ID, r payout.Result) er
 	if err != nil {
 		return fmt.Errorf("attribution commit: %w", err)
 	}
-	s.fact("model %.10s published with its attribution %.10s", s.model, root.Hash)
+	s.fact("model %.10s published with its attribution %.10s", s.model, tx.ID(root.Hash))
 	return nil
 }
