@@ -53,7 +53,7 @@ func (l *limiter) allow(client string, n int, now time.Time) bool {
 }
 
 func (b *bucket) level(now time.Time) float64 {
-	return min(rateBurst, b.tokens+now.Sub(b.at).Seconds()*ratePerSecond)
+	return min(rateBurst, b.tokens+float64(now.Sub(b.at).Seconds()*ratePerSecond))
 }
 
 // makeRoom drops full buckets, which say nothing, once a second, and else an

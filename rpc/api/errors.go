@@ -85,6 +85,7 @@ type Error struct {
 	Data    ErrorData
 }
 
+// Error implements error: the stable string, then the message.
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Data.Code, e.Message) }
 
 // Is compares by the stable string.
