@@ -177,8 +177,8 @@ func impurity(p *packages.Package, n ast.Node, floats bool) string {
 				return "range over a map in a pure package"
 			}
 		}
-	case *ast.Ident:
-		if obj, ok := p.TypesInfo.Uses[n].(*types.TypeName); ok && !floats && isFloat(obj.Type()) {
+	case ast.Expr:
+		if !floats && isFloat(p.TypesInfo.TypeOf(n)) {
 			return "float outside internal/fx and internal/table"
 		}
 	}
@@ -186,8 +186,11 @@ func impurity(p *packages.Package, n ast.Node, floats bool) string {
 }
 
 func isFloat(t types.Type) bool {
+	if t == nil {
+		return false
+	}
 	b, ok := t.Underlying().(*types.Basic)
-	return ok && b.Info()&types.IsFloat != 0
+	return ok && b.Info()&(types.IsFloat|types.IsComplex) != 0
 }
 
 // TestNoBareFloatMultiplyAdd finds x*y+z on floats without a conversion around
@@ -232,7 +235,7 @@ func TestTheRulesCanFail(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := dir[0].GoFiles[0]
-	cfg.Overlay[file] = []byte("package enc\nfunc bad(x, y, z float64, m map[int]int) float64 {\n go func() {}()\n for range m {}\n z += x*y\n return x*y + z }\n")
+	cfg.Overlay[file] = []byte("package enc\nfunc bad(x, y, z float64, m map[int]int) float64 {\n go func() {}()\n for range m {}\n z += x*y\n _ = 1.5\n return x*y + z }\n")
 	pkgs, err := packages.Load(cfg, "file="+file)
 	if err != nil {
 		t.Fatal(err)
