@@ -78,7 +78,7 @@ type Server struct {
 	reads, heavy chan struct{} // hold one value per running call
 	timing       timing
 	clock        func() time.Time // of the rate limits
-	stopping     context.Context // ended by Close: calls and streams end
+	stopping     context.Context  // ended by Close: calls and streams end
 	stop         context.CancelFunc
 	running      sync.WaitGroup // the accept loop and the WebSocket connections
 }

@@ -168,6 +168,6 @@ var chainMethods = []Method{
 	def("chain_params", Read, "The ledger's parameters.", `{}`, Backend.ChainParams),
 	def("chain_validators", Read, "The validator set.", `{}`, Backend.ChainValidators),
 	heavy(def("chain_supply", Read, "Where every unit of OPEN is.", `{}`, Backend.ChainSupply)),
-	def("chain_events", Read, "Events after a cursor, in ledger order.", `{"from":{"height":0,"seq":0},"limit":10}`, Backend.ChainEvents),
+	def("chain_events", Read, "Events after a cursor, in ledger order.", `{"from":{"height":1,"seq":0},"limit":10}`, Backend.ChainEvents),
 	def("chain_proof", Read, "Proof of the value, or of the absence, at a state key.", `{"key":"AQA="}`, Backend.ChainProof),
 }

@@ -28,7 +28,8 @@ type Client struct {
 
 // New makes a client of the node at url ("http://host:port"). token may be empty.
 func New(url, token string) *Client {
-	return &Client{url: strings.TrimRight(url, "/"), token: token, http: &http.Client{}}
+	return &Client{url: strings.TrimRight(url, "/"), token: token, http: &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}} // the token stays with the node
 }
 
 // URL is the node's address.
@@ -56,12 +57,15 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 	}
 	var a answer
 	if err := json.Unmarshal(b, &a); err != nil {
-		return fmt.Errorf("answer of %s to %s: %w", c.url, method, err)
+		return fmt.Errorf("%w at %s: what answers there speaks no JSON-RPC: %v", ErrUnreachable, c.url, err)
 	}
 	if a.Error != nil {
 		return &api.Error{Code: a.Error.Code, Message: a.Error.Message, Data: a.Error.Data}
 	}
-	return json.Unmarshal(a.Result, result)
+	if err := json.Unmarshal(a.Result, result); err != nil {
+		return fmt.Errorf("answer of %s to %s: %w", c.url, method, err)
+	}
+	return nil
 }
 
 // Upload stores the content of r as a blob of the node and returns its id.
@@ -101,7 +105,6 @@ func (c *Client) do(ctx context.Context, verb, path string, body io.Reader) ([]b
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -118,7 +121,7 @@ func (c *Client) do(ctx context.Context, verb, path string, body io.Reader) ([]b
 		return nil, fmt.Errorf("answer of %s is larger than %d bytes", c.url, maxAnswer)
 	case resp.StatusCode == http.StatusNotFound:
 		return nil, api.NotFound(strings.TrimPrefix(path, "/"))
-	case resp.StatusCode >= 400 && !bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")):
+	case resp.StatusCode >= 300 && !bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")):
 		return nil, fmt.Errorf("%s answered %s: %s", c.url, resp.Status, bytes.TrimSpace(b))
 	}
 	return b, nil
