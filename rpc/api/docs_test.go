@@ -66,7 +66,7 @@ func reference() []byte {
 	var w bytes.Buffer
 	w.WriteString(intro)
 	w.WriteString("\n## Errors\n\nEach error has `data.code`, which never changes, and `data.hint`, which says what to do. A refusal by the\n" +
-		"ledger has the ledger's code and number there (`tx_funds`, 1106), and the values at stake in the message.\n\n| number | `data.code` | meaning |\n| --- | --- | --- |\n")
+		"ledger has the ledger's code and number there (`tx_funds`, 1105), and the values at stake in the message.\n\n| number | `data.code` | meaning |\n| --- | --- | --- |\n")
 	for _, e := range Errors() {
 		fmt.Fprintf(&w, "| %d | `%s` | %s |\n", e.Number, e.Code, e.Meaning)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/openledger/openledger/internal/enc"
+	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/rpc/api"
@@ -17,9 +18,13 @@ import (
 // ErrBuilt reports a node that built another transaction than was asked for.
 var ErrBuilt = errors.New("the node built another transaction than was asked for; do not trust it")
 
-// Sign decodes a body that a node built, checks that it is what was asked for,
-// and signs it here: a key never leaves the process (CLI-04). Errors: ErrBuilt,
-// tx.ErrInvalid.
+// FeeCap is the largest fee, in base units, that Sign lets a node write into a
+// transaction: many thousand times a usual one.
+const FeeCap = fixed.OPEN
+
+// Sign decodes a body that a node built, checks that it is what was asked for
+// and costs at most FeeCap, and signs it here: a key never leaves the process
+// (CLI-04). Errors: ErrBuilt, tx.ErrInvalid.
 func Sign(built []byte, asked tx.Payload, chain api.Hash, key keys.PrivateKey) (tx.Signed, error) {
 	body, err := tx.DecodeBody(built)
 	if err != nil {
@@ -28,6 +33,9 @@ func Sign(built []byte, asked tx.Payload, chain api.Hash, key keys.PrivateKey) (
 	same := body.Payload.Kind() == asked.Kind() && string(enc.Encode(body.Payload)) == string(enc.Encode(asked))
 	if !same || body.Sender != keys.SingleAuth(key.Public()).Address() {
 		return tx.Signed{}, ErrBuilt
+	}
+	if body.MaxFee > FeeCap || body.Tip > 0 {
+		return tx.Signed{}, fmt.Errorf("%w: a fee of up to %v with a tip of %v, at most %v and no tip", ErrBuilt, body.MaxFee, body.Tip, FeeCap)
 	}
 	return tx.Sign(chain, body, key), nil
 }
