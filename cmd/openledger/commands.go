@@ -9,6 +9,8 @@ func addCommands(root *cobra.Command, a *app) {
 		newInitCmd(a), newKeysCmd(a), newNodeCmd(a), newStatusCmd(a), newDoctorCmd(a),
 		newSendCmd(a), newTxCmd(a), newFaucetCmd(a),
 		newDatanetCmd(a), newDataCmd(a), newTrainCmd(a), newTaskCmd(a),
+		newModelCmd(a), newComputeCmd(a), newChannelCmd(a), newInferCmd(a), newPoaCmd(a),
+		newPayoutsCmd(a), newClaimCmd(a), newWhyCmd(a), newVerifyCmd(a),
 		newAttributeCmd(), newPayoutCmd(), newDemoCmd(a),
 		newTestnetCmd(a), newVersionCmd(a),
 	)
