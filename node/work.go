@@ -87,15 +87,15 @@ func (n *Node) startWork(ctx context.Context) {
 	n.spawn(func() { n.runTill(ctx) })
 	w := n.cfg.Settings.Work
 	if w.Worker || w.Checker {
-		n.spawn(func() { n.register(ctx) })
+		n.spawn(func() { n.eachBlock(ctx, nil, n.registration()) })
 	}
 	if w.Worker {
 		k := worker.New(services{n}, n.cfg.Lie, n.log)
-		n.spawn(func() { n.eachBlock(ctx, []string{"task"}, n.turn("worker", k.Turn)) })
+		n.spawn(func() { n.eachBlock(ctx, []string{"task"}, n.operating(n.turn("worker", k.Turn))) })
 	}
 	if w.Checker {
 		k := checker.New(services{n}, n.log)
-		n.spawn(func() { n.eachBlock(ctx, []string{"task", "check"}, n.turn("checker", k.Turn)) })
+		n.spawn(func() { n.eachBlock(ctx, []string{"task", "check"}, n.operating(n.turn("checker", k.Turn))) })
 	}
 }
 
@@ -129,27 +129,59 @@ func (n *Node) eachBlock(ctx context.Context, topics []string, f func(context.Co
 	}
 }
 
-// register makes the operator known to the ledger, once, with the least bond.
-func (n *Node) register(ctx context.Context) {
+var errNotOperator = errors.New("the ledger does not know this operator yet")
+
+// operating runs a duty once the ledger knows the operator; until then it asks
+// to be called at the next block.
+func (n *Node) operating(f func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		v, err := n.view()
+		if err != nil {
+			return err
+		}
+		if _, err := state.GetOperator(v, n.operator()); err != nil {
+			return errNotOperator
+		}
+		return f(ctx)
+	}
+}
+
+// registration returns a duty of each block that makes the operator known to
+// the ledger, with the least bond. It is tried until it succeeds: a node that
+// has just joined lacks the newest state, and often the money. A reason is
+// logged once.
+func (n *Node) registration() func(context.Context) error {
+	last := ""
+	return func(ctx context.Context) error {
+		err := n.register(ctx)
+		if err != nil && err.Error() != last && ctx.Err() == nil {
+			last = err.Error()
+			n.log.Warn("cannot register as operator yet", "account", n.operator(), "err", err)
+		}
+		return err
+	}
+}
+
+func (n *Node) register(ctx context.Context) error {
 	v, err := n.view()
 	if err != nil {
-		return
+		return err
 	}
 	if _, err := state.GetOperator(v, n.operator()); err == nil {
-		return
+		return nil
 	}
 	params, err := state.GetParams(v)
 	if err != nil {
-		return
+		return err
 	}
 	err = services{n}.Send(ctx, &tx.ComputeRegister{DeviceClass: "cpu", PeerID: []byte(n.host.ID()), Bond: params.ComputeBond})
 	switch {
+	case errors.Is(err, tx.ObjExists):
+		return nil
 	case err == nil:
 		n.log.Info("registered as operator", "account", n.operator())
-	case errors.Is(err, tx.ObjExists) || ctx.Err() != nil:
-	default:
-		n.log.Warn("cannot register as operator", "account", n.operator(), "err", err)
 	}
+	return err
 }
 
 // gpuReport lists the NVIDIA devices that the driver shows; it does not use them.
