@@ -198,7 +198,7 @@ func (n *Node) stopped(err error) {
 		n.s.book.stopped(n, err)
 		return
 	}
-	n.core, n.log, n.tail = nil, nil, nil
+	n.core, n.log, n.tail, n.db = nil, nil, nil, n.db[:n.safe]
 	n.s.after(500, n.Restart)
 }
 
