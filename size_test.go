@@ -4,6 +4,8 @@ package openledger
 
 import (
 	"go/ast"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -61,5 +63,45 @@ func TestFilesCarryTheLicence(t *testing.T) {
 				t.Errorf("%s does not start with the licence line", p.GoFiles[i])
 			}
 		}
+	}
+}
+
+// forbidden texts of test files, and what to do instead.
+var forbidden = map[string]string{
+	"time" + ".Sleep(": "wait for what you need, or use testing/synctest",
+	".Skip" + "(":      "install what is missing, or fail",
+	".Skip" + "f(":     "install what is missing, or fail",
+	".Skip" + "Now(":   "install what is missing, or fail",
+}
+
+// TestTestsNeitherSleepNorSkip keeps the tests fast and complete.
+func TestTestsNeitherSleepNorSkip(t *testing.T) {
+	seen := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == ".git" || d.Name() == "bin") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		seen++
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for i, line := range strings.Split(string(b), "\n") {
+			for text, instead := range forbidden {
+				if strings.Contains(line, text) {
+					t.Errorf("%s:%d: %s: %s", path, i+1, text, instead)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil || seen < 50 {
+		t.Fatalf("%d test files: %v", seen, err)
 	}
 }
