@@ -58,7 +58,7 @@ func TestOFF01FaultsNameTheirPlace(t *testing.T) {
 		{"a label below int64", "1,-9223372036854775809\n", `f.csv:1: column 2: label "-9223372036854775809" is not an integer`},
 		{"a label of 20 digits", "1,00000000000000000001\n", `f.csv:1: column 2: label "00000000000000000001" is not an integer`},
 		{"a label above int64", "1,9223372036854775808\n", `f.csv:1: column 2: label "9223372036854775808" is not an integer`},
-		{"text that is not UTF-8", "1,2\n1,\xff\n", `f.csv:2: column 2: text is not UTF-8`},
+		{"text that is not UTF-8", "12,34\n56,\xff\n", `f.csv:2: column 2: text is not UTF-8`},
 		{"a header that is not UTF-8", "a,\xc3\x28\n1,2\n", `f.csv:1: column 2: text is not UTF-8`},
 		{"a comma inside a quoted name", "\"a,b\",c\n1,2\n", `f.csv:1: column 1: column name "\"a": commas and quotes inside a name are not supported`},
 		{"too many columns", wide, fmt.Sprintf("f.csv:1: column %d: line has %d columns, at most %d", MaxColumns+1, MaxColumns+1, MaxColumns)},
@@ -88,6 +88,10 @@ func TestOFF01SizeBounds(t *testing.T) {
 	_, err := Parse("f", make([]byte, MaxBytes+1), Options{})
 	if want := "f:1: column 1: file has 1073741825 bytes, at most 1073741824"; err == nil || err.Error() != want {
 		t.Errorf("MaxBytes+1 bytes: %v", err)
+	}
+	widest := []byte(strings.Repeat("1,", MaxColumns-1) + "1")
+	if tab, err := Parse("f", widest, Options{}); err != nil || tab.Features != MaxColumns-1 || MaxColumns != 65_536 {
+		t.Errorf("MaxColumns columns: %v", err)
 	}
 	const features = 1 << 10
 	row := []byte(strings.Repeat("1,", features) + "1")
@@ -145,7 +149,10 @@ func TestOFF01WhatIsAccepted(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		_, isBytes := tab.Uint8()
+		u8, isBytes := tab.Uint8()
+		if isBytes && !slices.EqualFunc(u8, c.floats, func(b uint8, x float64) bool { return float64(b) == x }) {
+			t.Errorf("%s: bytes %v", c.name, u8)
+		}
 		ints, isInt := tab.Int64()
 		if !slices.Equal(tab.Header, c.header) || !slices.Equal(tab.Labels, c.labels) || (tab.Labels == nil) != (c.labels == nil) {
 			t.Errorf("%s: header %q, labels %v", c.name, tab.Header, tab.Labels)
