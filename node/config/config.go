@@ -107,10 +107,9 @@ func Load(path string, env func(string) (string, bool)) (Config, error) {
 		return c, err
 	}
 	for _, k := range table {
-		name := "OPENLEDGER_" + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
-		if v, ok := env(name); ok {
+		if v, ok := env(k.Env()); ok {
 			if err := k.set(&c, v); err != nil {
-				return c, fmt.Errorf("%w: %s: %v", ErrConfig, name, err)
+				return c, fmt.Errorf("%w: %s: %v", ErrConfig, k.Env(), err)
 			}
 		}
 	}
