@@ -111,7 +111,7 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, err
 	}
 	n.rpc, err = rpc.New(rpc.Config{Listen: cfg.Settings.RPC.Listen, Backend: n, Events: n.events, Blobs: blobs{n},
-		Token: n.token, CORSOrigins: cfg.Settings.RPC.CORSOrigins, Ready: n.ready, Log: n.log})
+		Token: n.token, CORSOrigins: cfg.Settings.RPC.CORSOrigins, Hosts: cfg.Settings.RPC.Hosts, Ready: n.ready, Log: n.log})
 	return n, err
 }
 

@@ -40,7 +40,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(transferWait))
 		if !s.hostAllowed(r.Host) {
-			http.Error(w, "host not allowed: use localhost or an IP address", http.StatusForbidden)
+			http.Error(w, "host not allowed: use localhost or an IP address, or see rpc.hosts", http.StatusForbidden)
 			return
 		}
 		if o := r.Header.Get("Origin"); o != "" {

@@ -29,6 +29,7 @@ type P2P struct {
 type RPC struct {
 	Listen      string   `toml:"listen"`
 	CORSOrigins []string `toml:"cors_origins"`
+	Hosts       []string `toml:"hosts"`
 	Public      bool     `toml:"public"`
 }
 

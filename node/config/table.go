@@ -25,6 +25,7 @@ var table = []Key{
 	{"p2p.bootstrap", "multiaddresses with /p2p/ of first peers", func(c *Config, v string) error { return setList(&c.P2P.Bootstrap, v) }, nil},
 	{"rpc.listen", "address of the JSON-RPC server", func(c *Config, v string) error { c.RPC.Listen = v; return nil }, checkRPC},
 	{"rpc.cors_origins", "web origins that may call; none by default", func(c *Config, v string) error { return setList(&c.RPC.CORSOrigins, v) }, nil},
+	{"rpc.hosts", "names under which clients may call, beside localhost and addresses", func(c *Config, v string) error { return setList(&c.RPC.Hosts, v) }, nil},
 	{"rpc.public", "allow a listen address that is not loopback", func(c *Config, v string) error { return setBool(&c.RPC.Public, v) }, nil},
 	{"store.retain_heights", "heights of history that stay readable", func(c *Config, v string) error { return setUint(&c.Store.RetainHeights, v) },
 		func(c Config) error { return within(c.Store.RetainHeights, 100, 1<<40) }},
