@@ -124,6 +124,19 @@ func claimOne(ctx context.Context, c *client.Client, key keys.PrivateKey, who ke
 	if err != nil {
 		return claimed{}, &exitError{exitNo, fmt.Errorf("%w: %w", proof.ErrFalse, err)}
 	}
+	bits, err := c.ChainProof(ctx, api.ProofParams{Key: state.ClaimedKey(id, p.First/256)})
+	if err != nil {
+		return claimed{}, err
+	}
+	var word [32]byte
+	if len(bits.Value) > 0 {
+		if err := enc.Decode(bits.Value, &word); err != nil {
+			return claimed{}, err
+		}
+	}
+	if word[p.First%256/8]>>(p.First%8)&1 == 1 {
+		return claimed{}, &exitError{exitRefused, fmt.Errorf("the payout of commit %s has been received; see `openledger payouts`", id)}
+	}
 	s, err := c.Send(ctx, key, p)
 	if err != nil {
 		return claimed{}, err

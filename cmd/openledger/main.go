@@ -100,6 +100,9 @@ func exitCode(ctx context.Context, err error) int {
 }
 
 func rpcExit(e *api.Error) int {
+	if e.Data.Code == "OPERATOR_UNREACHABLE" {
+		return exitUnreachable
+	}
 	switch e.Code {
 	case api.CodeLedger, api.CodeMempoolFull, api.CodeService, api.CodeLimit, api.CodeBusy:
 		return exitRefused

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/openledger/openledger/internal/fixed"
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/channel"
 	"github.com/openledger/openledger/ledger/receipt"
 	"github.com/openledger/openledger/node/serve"
@@ -34,16 +35,12 @@ type Paid struct {
 // Errors: ErrNoChannel, ErrAnswer, *api.Error of the node or operator. After any
 // error the same call may be made again; it pays at most once.
 func (p *Payer) Ask(ctx context.Context, ch api.Hash, s api.Served, row []byte) (Paid, error) {
-	v, err := p.node.ChannelGet(ctx, api.IDParams{ID: ch})
-	if err != nil {
-		return Paid{}, err
-	}
-	if v.Value.Payer != p.Account() || v.Value.Payee != s.Operator {
-		return Paid{}, fmt.Errorf("%w: channel %v is not from %v to %v", ErrNoChannel, ch, p.Account(), s.Operator)
-	}
-	b := p.purse(ch, v.Value.Payee)
+	b := p.purse(ch, s.Operator)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := p.look(ctx, b, s.Operator); err != nil {
+		return Paid{}, err
+	}
 	l := b.lane(s.Offer)
 	var earlier *Paid
 	if l.Open != nil && !bytes.Equal(l.Open.Row, row) {
@@ -54,18 +51,34 @@ func (p *Payer) Ask(ctx context.Context, ch api.Hash, s api.Served, row []byte) 
 			return Paid{}, fmt.Errorf("the reply to an earlier request is missing: %w", err)
 		}
 	}
-	got, err := p.pay(ctx, b, l, v, s, row)
+	got, err := p.pay(ctx, b, l, s, row)
 	got.Earlier = earlier
 	return got, err
+}
+
+// look asks the node about a channel, once: deposit and expiry do not change, and
+// what was redeemed is below what was promised.
+func (p *Payer) look(ctx context.Context, b *purse, payee keys.Address) error {
+	if b.view == nil {
+		v, err := p.node.ChannelGet(ctx, api.IDParams{ID: b.Channel})
+		if err != nil {
+			return err
+		}
+		b.view = &v
+	}
+	if c := b.view.Value; c.Payer != p.Account() || c.Payee != payee {
+		return fmt.Errorf("%w: channel %v is not from %v to %v", ErrNoChannel, b.Channel, p.Account(), payee)
+	}
+	return nil
 }
 
 // pay signs a voucher for row, or takes the one that waits for its answer, and
 // asks. If the operator knows of newer vouchers than the records do, it learns
 // them and tries once more.
-func (p *Payer) pay(ctx context.Context, b *purse, l *lane, v api.ChannelView, s api.Served, row []byte) (Paid, error) {
+func (p *Payer) pay(ctx context.Context, b *purse, l *lane, s api.Served, row []byte) (Paid, error) {
 	for try := 0; ; try++ {
 		if l.Open == nil {
-			if err := p.promise(b, l, v, s, row); err != nil {
+			if err := p.promise(b, l, s, row); err != nil {
 				return Paid{}, err
 			}
 		}
@@ -73,11 +86,11 @@ func (p *Payer) pay(ctx context.Context, b *purse, l *lane, v api.ChannelView, s
 		if failed == nil || try > 0 || !behind(failed) {
 			return got, failed
 		}
-		var err error
-		if v, err = p.node.ChannelGet(ctx, api.IDParams{ID: b.Channel}); err != nil {
+		b.view = nil
+		if err := p.look(ctx, b, s.Operator); err != nil {
 			return Paid{}, err
 		}
-		b.learn(p.chainID, v)
+		b.learn(p.chainID, *b.view)
 		var spent *api.Error
 		if errors.As(failed, &spent) && spent.Data.Code == "VOUCHER_SPENT" {
 			return Paid{}, errors.Join(failed, b.save()) // paid once already; who asks again decides to pay again
@@ -87,11 +100,11 @@ func (p *Payer) pay(ctx context.Context, b *purse, l *lane, v api.ChannelView, s
 
 // promise signs the next voucher of a lane and has it on disk when it returns.
 // Errors: ErrNoChannel if the channel has too little left.
-func (p *Payer) promise(b *purse, l *lane, v api.ChannelView, s api.Served, row []byte) error {
-	if left := b.left(v); left < s.Price {
+func (p *Payer) promise(b *purse, l *lane, s api.Served, row []byte) error {
+	if left := b.left(*b.view); left < s.Price {
 		return fmt.Errorf("%w: %v left in channel %v, the price is %v", ErrNoChannel, left, b.Channel, s.Price)
 	}
-	next := channel.Voucher{Channel: channel.ID(b.Channel), Offer: channel.ID(s.Offer), Nonce: l.Nonce + 1, Cum: l.Cum + s.Price, ExpiryMS: v.Value.ExpiryMS}
+	next := channel.Voucher{Channel: channel.ID(b.Channel), Offer: channel.ID(s.Offer), Nonce: l.Nonce + 1, Cum: l.Cum + s.Price, ExpiryMS: b.view.Value.ExpiryMS}
 	l.Open = &request{Voucher: channel.Sign(p.key, p.chainID, next), Row: bytes.Clone(row)}
 	return b.save()
 }

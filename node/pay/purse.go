@@ -18,6 +18,7 @@ import (
 type purse struct {
 	path string
 	mu   sync.Mutex
+	view *api.ChannelView // as the node last told; nil to ask it
 
 	Chain   api.Hash     `json:"chain"`
 	Channel api.Hash     `json:"channel"`
