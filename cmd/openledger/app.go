@@ -7,15 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/node/config"
 	"github.com/openledger/openledger/node/keystore"
 	"github.com/openledger/openledger/rpc/client"
 	"github.com/openledger/openledger/testnet/localnet"
@@ -26,7 +31,7 @@ const defaultNode = "http://127.0.0.1:9944"
 // app holds the global flags (CLI-01).
 type app struct {
 	home, node, output, from, unlock string
-	quiet, yes                       bool
+	quiet                            bool
 	timeout                          time.Duration
 }
 
@@ -38,11 +43,13 @@ func (a *app) bind(root *cobra.Command) {
 	f.StringVar(&a.from, "from", "", "name of the signing key (default: the only key)")
 	f.StringVar(&a.unlock, "unlock", envOr("OPENLEDGER_KEYS_UNLOCK", "prompt"), "where the passphrase comes from: prompt or file:PATH")
 	f.BoolVar(&a.quiet, "quiet", false, "no progress on stderr")
-	f.BoolVar(&a.yes, "yes", false, "do not ask for confirmation")
 	f.DurationVar(&a.timeout, "timeout", 30*time.Second, "how long to wait for an answer")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if a.output != "text" && a.output != "json" {
 			return usage("--output %q: use text or json", a.output)
+		}
+		if u, err := url.Parse(a.node); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return usage("--node %q: write a URL such as %s", a.node, defaultNode)
 		}
 		return nil
 	}
@@ -66,13 +73,39 @@ func defaultHome() string {
 	return filepath.Join(h, ".openledger")
 }
 
-// client talks to the node of --node, with the token of --home if there is one.
-func (a *app) client() *client.Client {
+// client talks to the node of --node, with its token if it is known here.
+func (a *app) client() *client.Client { return client.New(a.node, a.token()) }
+
+// token is the RPC token of the node of --node: that of --home if the node is the
+// one of this home, that of a local network if the home belongs to one. No other
+// node ever sees it.
+func (a *app) token() string {
 	token, err := os.ReadFile(filepath.Join(a.home, "rpc.token"))
 	if err != nil {
-		return client.New(a.node, localnet.TokenFor(a.home, a.node))
+		return localnet.TokenFor(a.home, a.node)
 	}
-	return client.New(a.node, strings.TrimSpace(string(token)))
+	c, err := config.Load(filepath.Join(a.home, "config.toml"), os.LookupEnv)
+	if err != nil || !sameEndpoint(a.node, c.RPC.Listen) {
+		return ""
+	}
+	return strings.TrimSpace(string(token))
+}
+
+// sameEndpoint reports whether a URL reaches what listens at an address of this
+// machine.
+func sameEndpoint(node, listen string) bool {
+	u, err := url.Parse(node)
+	if err != nil {
+		return false
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil || u.Port() != port {
+		return false
+	}
+	ip, asked := net.ParseIP(host), net.ParseIP(u.Hostname())
+	here := u.Hostname() == "localhost" || (asked != nil && asked.IsLoopback())
+	listens := host == "localhost" || host == "" || (ip != nil && (ip.IsLoopback() || ip.IsUnspecified()))
+	return u.Hostname() == host || (here && listens)
 }
 
 func (a *app) keystore() (*keystore.Store, error) {
@@ -160,8 +193,37 @@ func (a *app) print(cmd *cobra.Command, v any, text func(w io.Writer)) error {
 		e.SetEscapeHTML(false)
 		return e.Encode(v)
 	}
-	text(w)
+	text(clean{w})
 	return nil
+}
+
+// clean escapes what could fool a terminal in text that others wrote: control
+// characters other than line feed and tab, and marks that turn the direction of
+// writing (SEC-01).
+type clean struct{ io.Writer }
+
+// Write implements io.Writer.
+func (c clean) Write(p []byte) (int, error) {
+	_, err := io.WriteString(c.Writer, cleaned(string(p)))
+	return len(p), err
+}
+
+func cleaned(s string) string {
+	fools := func(r rune) bool {
+		return (unicode.IsControl(r) && r != '\n' && r != '\t') || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError
+	}
+	if !strings.ContainsFunc(s, fools) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if fools(r) {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // progress returns a writer for progress lines: stderr when it is a terminal.

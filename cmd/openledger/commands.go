@@ -7,6 +7,7 @@ import "github.com/spf13/cobra"
 func addCommands(root *cobra.Command, a *app) {
 	root.AddCommand(
 		newInitCmd(a), newKeysCmd(a), newNodeCmd(a), newStatusCmd(a), newDoctorCmd(a),
+		newConfigCmd(a), newPeersCmd(a), newQueryCmd(a),
 		newSendCmd(a), newTxCmd(a), newFaucetCmd(a),
 		newDatanetCmd(a), newDataCmd(a), newTrainCmd(a), newTaskCmd(a),
 		newModelCmd(a), newComputeCmd(a), newChannelCmd(a), newInferCmd(a), newPoaCmd(a),

@@ -64,12 +64,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	typed(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
 	code := exitCode(ctx, err)
-	fmt.Fprintf(stderr, "openledger: %s\n", oneLine(describe(err)))
+	fmt.Fprintf(stderr, "openledger: %s\n", cleaned(oneLine(describe(err))))
 	return code
 }
 
@@ -93,7 +94,7 @@ func exitCode(ctx context.Context, err error) int {
 	case errors.Is(err, keystore.ErrNotFound):
 		return exitNotFound
 	case errors.Is(err, config.ErrConfig), errors.Is(err, keystore.ErrName), errors.Is(err, keystore.ErrMnemonic),
-		errors.Is(err, keystore.ErrExists), errors.Is(err, fixed.ErrAmount), errors.Is(err, keys.ErrAddress), isFlagError(err):
+		errors.Is(err, keystore.ErrExists), errors.Is(err, fixed.ErrAmount), errors.Is(err, keys.ErrAddress):
 		return exitUsage
 	}
 	return exitFailure
@@ -116,17 +117,6 @@ func rpcExit(e *api.Error) int {
 		return exitUsage
 	}
 	return exitFailure
-}
-
-// isFlagError recognises cobra's own complaints, which have no type.
-func isFlagError(err error) bool {
-	for _, s := range []string{"unknown command", "unknown flag", "unknown shorthand", "invalid argument", "flag needs", "required flag",
-		"accepts ", "requires at least", "requires at most", "bad flag syntax", "if any flags in the group", "none of the others can be"} {
-		if strings.Contains(err.Error(), s) {
-			return true
-		}
-	}
-	return false
 }
 
 func describe(err error) string {

@@ -6,7 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +55,7 @@ func newDoctorCmd(a *app) *cobra.Command {
 			return a.call(cmd, func(ctx context.Context) error {
 				answer, err := a.client().NodeDoctor(ctx, api.Empty{})
 				if err != nil { // no running node of this home: check what can be checked without it
-					c, err := config.Load(filepath.Join(a.home, "config.toml"), func(string) (string, bool) { return "", false })
+					c, err := config.Load(a.configPath(), os.LookupEnv)
 					if err != nil {
 						return err
 					}
