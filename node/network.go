@@ -4,10 +4,13 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/openledger/openledger/consensus/cert"
@@ -76,7 +79,7 @@ func (n *Node) hostConfig(seed [32]byte) p2p.Config {
 	return p2p.Config{KeySeed: seed, ChainID: n.chain.Env().ChainID, Listen: set.Listen, Bootstrap: set.Bootstrap,
 		Profile: set.Profile, UserAgent: "openledger/" + Version, Version: ProtocolVersion, MinVersion: ProtocolVersion,
 		Validator: n.index, Validators: n.chain.Set().Len(), OnFrame: n.onFrame, Status: n.peerStatus,
-		VerifyBinding: n.verifyBinding, OnPeer: n.onPeer, Logger: n.log}
+		VerifyBinding: n.verifyBinding, OnPeer: n.onPeer, StoreFile: filepath.Join(n.cfg.Home, "peers.json"), Logger: n.log}
 }
 
 func (n *Node) peerStatus() p2p.Status {
@@ -92,6 +95,7 @@ func (n *Node) onFrame(_ int, frame []byte) {
 
 func (n *Node) onPeer(e p2p.Event) {
 	n.log.Debug("peer", "id", e.Peer.ID, "kind", e.Kind, "height", e.Peer.Status.Height, "validator", e.Peer.Validator)
+	n.heights.told(e.Peer.ID)
 	if e.Kind != p2p.PeerDown {
 		n.syncer.Wake()
 	}
@@ -104,19 +108,26 @@ func (n *Node) peerIDs() (out []peers.ID) {
 	return out
 }
 
-// lag is how far the best peer was ahead when it last said its height.
-func (n *Node) lag() uint64 {
-	own, best := n.chain.Head().Height, uint64(0)
+// best is the highest final height that this node has heard of: proved by
+// gossip, or claimed by a peer that was not found to have less.
+func (n *Node) best() uint64 {
+	best := n.heights.top()
 	for _, p := range n.host.Peers() {
-		best = max(best, p.Status.Height)
+		best = max(best, n.heights.believed(p.ID, p.Status.Height))
 	}
-	return max(best, own) - own
+	return best
+}
+
+// lag is how many heights this node is behind the best it has heard of.
+func (n *Node) lag() uint64 {
+	own := n.chain.Head().Height
+	return max(n.best(), own) - own
 }
 
 // protocols registers what this node answers (P2P-08).
 func (n *Node) protocols() error {
 	list := []stream.Protocol{
-		{Name: nodesync.Protocol, MaxFrame: 1 << 20, MaxTotal: 12 << 20, Deadline: 20 * time.Second, Rate: 4, Burst: 64,
+		{Name: nodesync.Protocol, MaxFrame: 1 << 20, MaxTotal: 12 << 20, Deadline: 20 * time.Second, Rate: 20, Burst: 64,
 			Handler: func(_ context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
 				return nodesync.Serve(n.chain, req, send)
 			}},
@@ -167,19 +178,25 @@ func (v validators) Ask(ctx context.Context, index int, protocol string, req []b
 // source implements nodesync.Source.
 type source struct{ n *Node }
 
-// Peers implements nodesync.Source: peers that were ahead come first.
+// Peers implements nodesync.Source: those that are believed to be furthest ahead
+// come first.
 func (s source) Peers() []peers.ID {
-	var ahead, rest []peers.ID
-	own := s.n.chain.Head().Height
-	for _, p := range s.n.host.Peers() {
-		if p.Status.Height > own {
-			ahead = append(ahead, p.ID)
-		} else {
-			rest = append(rest, p.ID)
-		}
+	list := s.n.host.Peers()
+	slices.SortStableFunc(list, func(a, b p2p.Peer) int {
+		return cmp.Compare(s.n.heights.believed(b.ID, b.Status.Height), s.n.heights.believed(a.ID, a.Status.Height))
+	})
+	out := make([]peers.ID, len(list))
+	for i, p := range list {
+		out[i] = p.ID
 	}
-	return append(ahead, rest...)
+	return out
 }
+
+// Ahead implements nodesync.Source.
+func (s source) Ahead(height uint64) bool { return s.n.best() > height }
+
+// Short implements nodesync.Source.
+func (s source) Short(id peers.ID, height uint64) { s.n.heights.hadOnly(id, height) }
 
 // Ask implements nodesync.Source.
 func (s source) Ask(ctx context.Context, id peers.ID, protocol string, req []byte, each func([]byte) error) error {
@@ -243,27 +260,27 @@ func (n *Node) verifyTxs(raw [][]byte) ([]tx.Verified, error) {
 	return ledger.VerifyTxs(n.chain.Env().ChainID, raw, n.pool)
 }
 
+// publishFinal tells the network of a block that this node has led.
 func (n *Node) publishFinal(h *header.Header, fin *cert.Certificate) {
 	if err := n.topics.final.Publish(context.Background(), chain.EncodeHeaderCert(h, fin)); err != nil {
 		n.log.Debug("publish final", "height", h.Height, "err", err)
 	}
 }
 
-// onFinal wakes a follower when a newer block is final.
+// onFinal notes that a newer block is final, and wakes a follower. The message
+// must be a header with its own finalization.
 func (n *Node) onFinal(_ context.Context, _ peers.ID, data []byte) gossip.Verdict {
 	h, fin, err := chain.DecodeHeaderCert(data)
-	if err != nil || fin == nil {
+	if err != nil || fin == nil || fin.Hash() != h.Hash() {
 		return gossip.Reject
 	}
-	if h.Height <= n.chain.Head().Height {
+	if h.Height <= n.heights.top() || h.Height <= n.chain.Head().Height {
 		return gossip.Ignore
-	}
-	if fin.View == h.View && fin.Hash() != h.Hash() {
-		return gossip.Reject
 	}
 	if err := cert.VerifyFinalization(n.chain.Set(), n.chain.Env().ChainID, fin); err != nil {
 		return gossip.Reject
 	}
+	n.heights.prove(h.Height)
 	n.syncer.Wake()
 	return gossip.Accept
 }

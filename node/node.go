@@ -71,6 +71,7 @@ type Node struct {
 	gateway *serve.Gateway // nil without an operator
 	own     sync.Mutex     // held while a transaction of the operator is built and admitted
 	waiters *waiters
+	heights *heights
 
 	state   atomic.Value // string: starting, syncing, …
 	stop    context.CancelFunc
@@ -81,7 +82,7 @@ type Node struct {
 // New opens the home and builds every part in the order of ARCHITECTURE section
 // 9; nothing runs before Run. Errors name what is wrong and where.
 func New(cfg Config) (n *Node, err error) {
-	n = &Node{cfg: cfg, log: cfg.Log, clock: clock.NewReal(), index: -1, started: time.Now(), waiters: newWaiters()}
+	n = &Node{cfg: cfg, log: cfg.Log, clock: clock.NewReal(), index: -1, started: time.Now(), waiters: newWaiters(), heights: newHeights()}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
@@ -280,12 +281,12 @@ func (n *Node) release() error {
 // committed runs after each commit, where the chain is written.
 func (n *Node) committed(b *chain.Block) {
 	h := b.Header()
-	if err := n.pool.Committed(b.Verified.Txs(), h.Height); err != nil {
+	if err := n.pool.Committed(b.Verified.Txs()); err != nil {
 		n.log.Error("mempool after commit", "height", h.Height, "err", err)
 	}
 	n.events.Committed()
 	n.waiters.committed(b.Verified.Txs())
-	if int(h.Leader) == n.index && b.Finalization != nil {
+	if f := b.Finalization; int(h.Leader) == n.index && f != nil && f.View == h.View {
 		n.publishFinal(h, b.Finalization)
 	}
 	n.prune(h.Height)

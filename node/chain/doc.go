@@ -5,9 +5,15 @@
 // the order body, state, head marker (ARCHITECTURE journey A, steps 7 to 9). It
 // is the only caller of exec.Apply on blocks; sync and replay use it too.
 //
-// One goroutine calls Execute, Commit and Discard. View and Head are free.
+// It refuses to commit a block that it has not executed itself, and another block
+// at a committed height.
+//
+// One goroutine calls Execute, Decide, Commit, Discard, Root and Sync. All
+// reading methods are free.
 //
 //	c, err := chain.Open(store, genesis)
 //	roots, err := c.Execute(block)
-//	done, err := c.Commit(block)
+//	block, err := c.Decide(hash, height, finalization)
+//
+// Clauses: CONS-29, NODE-05, ARCHITECTURE section 9.
 package chain

@@ -8,11 +8,20 @@ import (
 
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/consensus/msg"
+	"github.com/openledger/openledger/ledger/tx"
 )
 
 // RecordBatch is the driver's own kind of record in the log: one batch, before
 // the RecordBlock of a block that holds it.
 const RecordBatch = 64
+
+// Bounds of a block's body: what a leader puts in, in bytes of transactions, and
+// what a validator votes for, in bytes of encoded batches. With its header and
+// certificate a body of the latter size is one frame of blocks/1 (P2P-08).
+const (
+	maxBlockBytes = 768 << 10
+	maxBodyBytes  = 896 << 10
+)
 
 // act carries out one output, field by field in order (CONS-04).
 func (d *Driver) act(ctx context.Context, out consensus.Output) error {
@@ -44,30 +53,67 @@ func (d *Driver) act(ctx context.Context, out consensus.Output) error {
 		d.request(ctx, r)
 	}
 	for _, dec := range out.Decide {
-		d.exec.push(job{decide: &dec})
+		d.exec.push(func(ctx context.Context) error { return d.exec.decide(&dec) })
 	}
 	return nil
 }
 
 // append writes a record, and before a block its batches.
 func (d *Driver) append(r consensus.Record) error {
-	d.logged.Store(max(d.logged.Load(), r.View))
+	d.logged = max(d.logged, r.View)
 	if r.Kind == consensus.RecordBlock {
-		m, err := msg.Decode(r.Data)
-		if err != nil || m.Proposal == nil {
-			return fmt.Errorf("own block record: %w", err)
-		}
-		for _, digest := range m.Proposal.Digests {
-			raw := d.batches.toLog(digest)
-			if raw == nil {
-				continue
-			}
-			if err := d.cfg.WAL.Append(RecordBatch, raw); err != nil {
-				return err
-			}
+		if err := d.appendBatches(r.Data); err != nil {
+			return err
 		}
 	}
-	return d.cfg.WAL.Append(uint8(r.Kind), r.Encode())
+	b := r.Encode()
+	d.appended += len(b)
+	return d.cfg.WAL.Append(uint8(r.Kind), b)
+}
+
+func (d *Driver) appendBatches(proposal []byte) error {
+	m, err := msg.Decode(proposal)
+	if err != nil || m.Proposal == nil {
+		return fmt.Errorf("own block record: %w", err)
+	}
+	h := &m.Proposal.Header
+	d.batches.note(h.Hash(), h, m.Proposal.Digests) // an own block is heard of here first
+	for _, digest := range m.Proposal.Digests {
+		raw, ok := d.batches.toLog(digest)
+		switch {
+		case !ok: // a vote for it would promise a body that a power loss takes
+			return fmt.Errorf("block of view %d without its batch %x", h.View, digest[:4])
+		case raw == nil:
+			continue
+		}
+		d.appended += len(raw)
+		if err := d.cfg.WAL.Append(RecordBatch, raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trim lets go of log segments: one may go when a final block from which a core
+// can be rooted, of at least the views that the segment speaks of, is on stable
+// storage. A new segment is started from time to time; batches that later blocks
+// name are logged anew in it.
+func (d *Driver) trim() error {
+	if d.keep != 0 && d.stable.Load() >= d.keepView {
+		if err := d.cfg.WAL.Release(d.keep); err != nil {
+			return fmt.Errorf("release write-ahead log: %w", err)
+		}
+		d.keep = 0
+	}
+	if d.keep == 0 && d.appended >= segmentBytes {
+		next, err := d.cfg.WAL.Segment()
+		if err != nil {
+			return fmt.Errorf("start log segment: %w", err)
+		}
+		d.appended, d.keep, d.keepView = 0, next, d.logged
+		d.batches.relog()
+	}
+	return nil
 }
 
 func (d *Driver) request(ctx context.Context, r consensus.Request) {
@@ -81,29 +127,65 @@ func (d *Driver) request(ctx context.Context, r consensus.Request) {
 	case consensus.Sync:
 		d.fetches.sync(ctx, r)
 	case consensus.Execute:
-		d.exec.push(job{execute: &r})
+		d.execute(ctx, r)
 	case consensus.Discard:
-		d.batches.drop(r.Blocks)
-		d.exec.push(job{discard: r.Blocks})
+		d.batches.discard(r.Blocks)
+		d.exec.push(func(context.Context) error { d.cfg.Chain.Discard(r.Blocks); return nil })
 	}
+}
+
+// execute hands a block with its body to the executor. The body is held: the
+// core asks only for blocks that are Available. Should it be gone all the same,
+// it is pulled again.
+func (d *Driver) execute(ctx context.Context, r consensus.Execute) {
+	d.batches.note(r.Block, r.Header, r.Digests)
+	batches, txs, ok := d.batches.body(r.Digests)
+	if !ok {
+		d.log.Error("batches of a checked block are gone; pulling them again", "height", r.Header.Height)
+		d.fetches.again(ctx, r)
+		return
+	}
+	d.exec.push(func(ctx context.Context) error { return d.exec.execute(ctx, &r, batches, txs) })
 }
 
 // build closes own batches over pending transactions, pushes them and answers.
 func (d *Driver) build(ctx context.Context, r consensus.Build) {
-	taken := d.batches.takenBy(r.Parent)
-	txs := d.cfg.Pool.Select(maxBlockBytes, func(id [32]byte) bool { _, ok := taken[id]; return ok })
+	txs := d.cfg.Pool.Select(maxBlockBytes, r.ParentHeader.Height+1, d.batches.nonces(r.Parent))
 	ev := consensus.Built{View: r.View, Parent: r.Parent, Txs: uint64(len(txs))}
+	var own []*held
 	for len(txs) > 0 {
-		n := batchLen(txs)
-		d.seq = max(d.seq+1, d.cfg.Clock.Wall())
-		b := msg.NewBatch(d.cfg.Core.ChainID, d.cfg.Core.Set.Epoch(), d.self, d.seq, txs[:n], d.cfg.Core.Key)
-		txs = txs[n:]
-		raw := b.Encode()
-		digest := d.batches.own(b, raw)
-		d.cfg.Net.Broadcast(raw, r.View, false)
-		ev.Digests = append(ev.Digests, digest)
+		h := d.closeBatch(txs[:batchLen(txs)])
+		txs = txs[len(h.txs):]
+		own = append(own, h)
+		ev.Digests = append(ev.Digests, h.digest)
+	}
+	d.batches.own(own)
+	for _, h := range own {
+		d.cfg.Net.Broadcast(h.raw, r.View, false)
 	}
 	d.answer(ctx, ev)
+}
+
+// closeBatch signs a batch. Its number never repeats, across restarts neither.
+func (d *Driver) closeBatch(txs []tx.Verified) *held {
+	raw := make([][]byte, len(txs))
+	for i, t := range txs {
+		raw[i] = t.Bytes()
+	}
+	d.seq = max(d.seq+1, d.cfg.Clock.Wall())
+	b := msg.NewBatch(d.cfg.Core.ChainID, d.cfg.Core.Set.Epoch(), d.self, d.seq, raw, d.cfg.Core.Key)
+	return &held{digest: b.Digest(d.cfg.Core.ChainID), batch: b, raw: b.Encode(), txs: txs}
+}
+
+// batchLen is how many transactions fit into the next batch.
+func batchLen(txs []tx.Verified) int {
+	size := 0
+	for i, t := range txs {
+		if size += len(t.Bytes()); size > msg.MaxBatch-1024 && i > 0 {
+			return i
+		}
+	}
+	return len(txs)
 }
 
 // answer feeds an event that the loop itself produced; the inbox may be full,
@@ -114,19 +196,4 @@ func (d *Driver) answer(ctx context.Context, ev consensus.Event) {
 	default:
 		d.spawn(func() { d.input(ctx, ev) })
 	}
-}
-
-// maxBlockBytes bounds the transactions of a block: with its header it is one
-// frame of blocks/1 (CONS-53, P2P-08).
-const maxBlockBytes = 768 << 10
-
-// batchLen is how many transactions fit into the next batch.
-func batchLen(txs [][]byte) int {
-	size := 0
-	for i, t := range txs {
-		if size += len(t); size > msg.MaxBatch-1024 && i > 0 {
-			return i
-		}
-	}
-	return len(txs)
 }

@@ -12,20 +12,22 @@ import (
 	"time"
 
 	"github.com/openledger/openledger/consensus"
-	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/clock"
 )
 
 const (
-	inboxSize = 8_192 // CONS-05
-	maxJoin   = 64    // inputs that share one sync (CONS-05)
-	syncEvery = 64    // blocks between syncs of the database
-	syncAfter = 2_000 // milliseconds between syncs of the database
+	inboxSize  = 8_192 // CONS-05
+	bodiesSize = 256   // pushed batches that wait for a check: at most 16 MiB
+	maxJoin    = 64    // inputs that share one sync (CONS-05)
+	syncEvery  = 64    // blocks between syncs of the database
+	syncAfter  = 2_000 // milliseconds between syncs of the database
+	workPoll   = 250   // milliseconds between looks for due work of the ledger
 
-	segmentBlocks = 1_024 // blocks of one log segment
+	segmentBytes = 16 << 20 // of the log after which a new segment is started
 )
 
 // Network sends to the other validators and asks them.
@@ -47,10 +49,11 @@ type Log interface {
 
 // Pool gives transactions for own blocks.
 type Pool interface {
-	// Select returns pending transactions of at most maxBytes, in an order that
-	// may be executed, without those of taken.
-	Select(maxBytes int, taken func(id [32]byte) bool) [][]byte
-	// Pending reports whether there is any.
+	// Select returns pending transactions for a block at height, of at most
+	// maxBytes, in an order that may be executed. next has, for senders in
+	// undecided ancestors, the nonce after theirs.
+	Select(maxBytes int, height uint64, next map[keys.Address]uint64) []tx.Verified
+	// Pending reports whether a block is wanted for one.
 	Pending() bool
 }
 
@@ -62,12 +65,14 @@ type Config struct {
 	Chain   *chain.Chain
 	Pool    Pool
 	// Verify checks the transactions of a batch; all or none.
-	Verify    func(raw [][]byte) ([]tx.Verified, error)
-	Net       Network
-	WAL       Log
-	Clock     clock.Clock
-	Workers   int // goroutines that check signatures; 0 means one per core
-	Catchup   func(ctx context.Context) (consensus.Root, error)
+	Verify  func(raw [][]byte) ([]tx.Verified, error)
+	Net     Network
+	WAL     Log
+	Clock   clock.Clock
+	Workers int // goroutines that check signatures; 0 means one per core
+	// Catchup fetches final blocks above the head and gives them to commit in
+	// order, until peers have no more. commit waits until they are committed.
+	Catchup   func(ctx context.Context, commit func(context.Context, []*chain.Block) error) error
 	Committed func(b *chain.Block) // called after each commit, on the executor
 	Log       *slog.Logger
 }
@@ -78,19 +83,28 @@ type Driver struct {
 	core    *consensus.Core
 	self    int
 	log     *slog.Logger
-	inbox   chan consensus.Event
-	raw     chan *msg.Message
-	checks  chan *msg.Message
+	inbox   chan consensus.Event // full: producers wait, the loop never does
+	raw     chan *msg.Message    // full: frames are dropped
+	checks  chan *msg.Message    // full: frames are dropped
+	bodies  chan *msg.Message    // full: batches are dropped, and pulled later
 	queries chan func()
+	wake    chan struct{}
 	batches *batchStore
 	exec    *executor
 	fetches *fetcher
+	wg      sync.WaitGroup
 
-	deadline uint64
+	// Of the goroutine of Run.
+	deadline uint64 // monotonic ms of the core's timer, 0 for none
+	poll     uint64 // monotonic ms of the next look for work
 	pending  bool
-	seq      uint64
-	logged   atomic.Uint64 // highest view in the log
-	wg       sync.WaitGroup
+	seq      uint64 // of the newest own batch
+	logged   uint64 // highest view in the log
+	appended int    // bytes since the last log segment was started
+	keep     uint64 // first log segment to keep once stable reaches keepView; 0: none planned
+	keepView uint64
+
+	stable atomic.Uint64 // a core can be rooted at this view after a power loss
 }
 
 // New checks the configuration and builds the core. Errors: those of
@@ -106,19 +120,42 @@ func New(cfg Config) (*Driver, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
-	d := &Driver{cfg: cfg, core: core, log: cfg.Log, self: -1,
+	d := &Driver{cfg: cfg, core: core, log: cfg.Log, self: core.Self(),
 		inbox: make(chan consensus.Event, inboxSize), raw: make(chan *msg.Message, inboxSize),
-		checks: make(chan *msg.Message, inboxSize), queries: make(chan func(), 64)}
-	if !cfg.Core.Key.IsZero() {
-		d.self = cfg.Core.Set.Index(cfg.Core.Key.Public())
-	}
+		checks: make(chan *msg.Message, inboxSize), bodies: make(chan *msg.Message, bodiesSize),
+		queries: make(chan func(), 64), wake: make(chan struct{}, 1)}
 	d.batches = newBatchStore(cfg.Core.ChainID, cfg.Core.Set, cfg.Verify)
-	for _, b := range cfg.Batches {
-		d.batches.restore(b)
-	}
 	d.exec = newExecutor(d)
 	d.fetches = newFetcher(d)
+	d.restore()
 	return d, nil
+}
+
+// restore takes in the log: the batches that records above the root name, and how
+// much there is.
+func (d *Driver) restore() {
+	root := d.cfg.Core.Root.Header.View
+	named := map[[32]byte]bool{}
+	for _, r := range d.cfg.Records {
+		d.logged = max(d.logged, r.View)
+		d.appended += len(r.Data)
+		if r.Kind != consensus.RecordBlock || r.View <= root {
+			continue
+		}
+		if m, err := msg.Decode(r.Data); err == nil && m.Proposal != nil {
+			for _, digest := range m.Proposal.Digests {
+				named[digest] = true
+			}
+		}
+	}
+	for _, raw := range d.cfg.Batches {
+		d.appended += len(raw)
+		m, err := msg.Decode(raw)
+		if err == nil && m.Batch != nil && named[m.Batch.Digest(d.cfg.Core.ChainID)] {
+			d.batches.restore(raw)
+		}
+	}
+	d.cfg.Batches = nil
 }
 
 // Deliver takes one frame of a validator stream. It may be called from any
@@ -129,8 +166,12 @@ func (d *Driver) Deliver(frame []byte) error {
 	if err != nil {
 		return err
 	}
+	to := d.raw
+	if m.Batch != nil {
+		to = d.bodies
+	}
 	select {
-	case d.raw <- m:
+	case to <- m:
 	default:
 	}
 	return nil
@@ -139,12 +180,13 @@ func (d *Driver) Deliver(frame []byte) error {
 // Wake says that the pool or the ledger's due work may have changed.
 func (d *Driver) Wake() {
 	select {
-	case d.queries <- func() {}:
+	case d.wake <- struct{}{}:
 	default:
 	}
 }
 
 // Run drives the core until ctx ends (nil) or the node must stop (the reason).
+// It is called once.
 func (d *Driver) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer d.wg.Wait()
@@ -153,12 +195,17 @@ func (d *Driver) Run(ctx context.Context) error {
 		d.spawn(func() { d.verifyLoop(ctx) })
 	}
 	d.spawn(func() { d.exec.run(ctx) })
-	if err := d.step(ctx, consensus.Restored{Records: d.cfg.Records}); err != nil {
+	records := d.cfg.Records
+	d.cfg.Records = nil
+	if err := d.step(ctx, consensus.Restored{Records: records}); err != nil {
 		return err
 	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		if err := d.due(ctx); err != nil {
+			return err
+		}
 		d.arm(timer)
 		var err error
 		select {
@@ -170,11 +217,11 @@ func (d *Driver) Run(ctx context.Context) error {
 			d.sort(m)
 		case q := <-d.queries:
 			q()
+		case <-d.wake:
 			err = d.checkWork(ctx)
 		case ev := <-d.inbox:
 			err = d.step(ctx, ev)
 		case <-timer.C:
-			err = d.onTimer(ctx)
 		}
 		if err != nil {
 			return err
@@ -187,9 +234,37 @@ func (d *Driver) spawn(f func()) {
 	go func() { defer d.wg.Done(); f() }()
 }
 
+// due does what its time has come for, whatever else waits: the core's timer, a
+// look for work, the log.
+func (d *Driver) due(ctx context.Context) error {
+	now := d.cfg.Clock.Now()
+	if now >= d.poll {
+		d.poll = now + workPoll
+		if err := d.checkWork(ctx); err != nil {
+			return err
+		}
+	}
+	if d.deadline != 0 && now >= d.deadline {
+		d.deadline = 0
+		if err := d.step(ctx, consensus.Timer{}); err != nil {
+			return err
+		}
+	}
+	return d.trim()
+}
+
+// arm sets the timer to the next thing that due looks at.
+func (d *Driver) arm(t *time.Timer) {
+	at := d.poll
+	if d.deadline != 0 {
+		at = min(at, d.deadline)
+	}
+	t.Reset(time.Duration(at-min(at, d.cfg.Clock.Now())) * time.Millisecond)
+}
+
 // sort drops what the core does not want and sends the rest to the checkers.
 func (d *Driver) sort(m *msg.Message) {
-	if m.Batch == nil && !d.core.Want(m) {
+	if !d.core.Want(m) {
 		return
 	}
 	select {
@@ -204,14 +279,13 @@ func (d *Driver) verifyLoop(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case m := <-d.checks:
-			if m.Batch != nil {
-				if err := d.batches.add(m.Batch); err != nil {
-					d.log.Debug("batch refused", "err", err)
-				}
-				d.fetches.batchArrived()
+		case m := <-d.bodies:
+			if err := d.batches.add(m); err != nil {
+				d.log.Debug("batch refused", "err", err)
 				continue
 			}
+			d.fetches.batchArrived()
+		case m := <-d.checks:
 			v, err := msg.Verify(d.cfg.Core.Set, d.cfg.Core.ChainID, m)
 			if err != nil {
 				d.log.Debug("message refused", "kind", m.Kind(), "err", err)
@@ -222,35 +296,12 @@ func (d *Driver) verifyLoop(ctx context.Context) {
 	}
 }
 
-// input hands an event to the loop.
+// input hands an event to the loop. The loop itself uses answer.
 func (d *Driver) input(ctx context.Context, ev consensus.Event) {
 	select {
 	case d.inbox <- ev:
 	case <-ctx.Done():
 	}
-}
-
-// arm sets the timer to the core's deadline or the next look at due work.
-func (d *Driver) arm(t *time.Timer) {
-	wait := uint64(workPoll)
-	if now := d.cfg.Clock.Now(); d.deadline != 0 {
-		wait = min(wait, max(d.deadline, now)-now)
-	}
-	t.Reset(time.Duration(wait) * time.Millisecond)
-}
-
-// workPoll is how often, in milliseconds, due work of the ledger is looked for.
-const workPoll = 250
-
-func (d *Driver) onTimer(ctx context.Context) error {
-	if err := d.checkWork(ctx); err != nil {
-		return err
-	}
-	if d.deadline != 0 && d.cfg.Clock.Now() >= d.deadline {
-		d.deadline = 0
-		return d.step(ctx, consensus.Timer{})
-	}
-	return nil
 }
 
 // checkWork tells the core whether a block is wanted (CONS-53).
@@ -299,14 +350,18 @@ func join(a *consensus.Output, b consensus.Output) {
 	a.Evidence = append(a.Evidence, b.Evidence...)
 }
 
+// call runs f on the goroutine of the loop, some time.
+func (d *Driver) call(ctx context.Context, f func()) {
+	select {
+	case d.queries <- f:
+	case <-ctx.Done():
+	}
+}
+
 // Query runs f where the core is stepped and waits for it; false if ctx ended.
 func (d *Driver) Query(ctx context.Context, f func(*consensus.Core)) bool {
 	done := make(chan struct{})
-	select {
-	case d.queries <- func() { f(d.core); close(done) }:
-	case <-ctx.Done():
-		return false
-	}
+	d.call(ctx, func() { f(d.core); close(done) })
 	select {
 	case <-done:
 		return true
@@ -314,6 +369,3 @@ func (d *Driver) Query(ctx context.Context, f func(*consensus.Core)) bool {
 		return false
 	}
 }
-
-// blockName shortens a hash for logs.
-func blockName(h header.Hash) string { return fmt.Sprintf("%x", h[:4]) }

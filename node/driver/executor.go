@@ -9,35 +9,26 @@ import (
 	"sync"
 
 	"github.com/openledger/openledger/consensus"
-	"github.com/openledger/openledger/consensus/header"
+	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/chain"
 )
 
-// job is one thing for the executor: exactly one field is set.
-type job struct {
-	execute *consensus.Execute
-	decide  *consensus.Decision
-	discard []header.Hash
-	call    func()
-}
-
 // executor runs blocks and commits decisions in order, on one goroutine, which
-// alone touches the chain.
+// alone writes to the chain.
 type executor struct {
 	d      *Driver
-	failed chan error
+	failed chan error // one error, after which run has ended
 
 	mu    sync.Mutex
-	jobs  []job
+	jobs  []func(context.Context) error
 	ready chan struct{}
 
+	// Of the goroutine of run.
 	lastSync uint64 // monotonic ms
 	unsynced int    // blocks since then
-	blocks   int    // since the last log segment was started
-	segment  uint64 // first log segment to keep once the head's view reaches keepView; 0: none planned
-	keepView uint64
+	rooted   uint64 // view of the newest committed block with its own finalization
 }
 
 func newExecutor(d *Driver) *executor {
@@ -46,13 +37,26 @@ func newExecutor(d *Driver) *executor {
 
 // push queues a job. The core bounds how many there can be: its window of
 // undecided views.
-func (e *executor) push(j job) {
+func (e *executor) push(j func(context.Context) error) {
 	e.mu.Lock()
 	e.jobs = append(e.jobs, j)
 	e.mu.Unlock()
 	select {
 	case e.ready <- struct{}{}:
 	default:
+	}
+}
+
+// do runs a job on the executor and waits for it. Errors: those of ctx only; an
+// error of the job stops the driver.
+func (e *executor) do(ctx context.Context, j func() error) error {
+	done := make(chan struct{})
+	e.push(func(context.Context) error { defer close(done); return j() })
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -71,39 +75,12 @@ func (e *executor) run(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			if err := e.do(ctx, j); err != nil {
+			if err := j(ctx); err != nil {
 				e.failed <- err
 				return
 			}
 		}
 	}
-}
-
-func (e *executor) do(ctx context.Context, j job) error {
-	switch {
-	case j.execute != nil:
-		return e.execute(ctx, j.execute)
-	case j.decide != nil:
-		return e.commit(j.decide)
-	case j.call != nil:
-		j.call()
-	default:
-		e.d.cfg.Chain.Discard(j.discard)
-	}
-	return nil
-}
-
-func (e *executor) block(hash header.Hash, h *header.Header, digests [][32]byte) (*chain.Block, error) {
-	batches, txs, ok := e.d.batches.body(digests)
-	if !ok {
-		return nil, fmt.Errorf("block %s at height %d: its batches are gone", blockName(hash), h.Height)
-	}
-	known := make(verified, len(txs))
-	for _, t := range txs {
-		known[string(t.Bytes())] = t
-	}
-	v, err := ledger.Verify(e.d.cfg.Core.ChainID, ledger.Block{Header: *h, Batches: batches}, known)
-	return &chain.Block{Hash: hash, Verified: v}, err
 }
 
 // verified implements ledger.Cache over transactions that were checked when
@@ -113,14 +90,21 @@ type verified map[string]tx.Verified
 // Lookup implements ledger.Cache.
 func (m verified) Lookup(raw []byte) (tx.Verified, bool) { v, ok := m[string(raw)]; return v, ok }
 
-func (e *executor) execute(ctx context.Context, r *consensus.Execute) error {
-	b, err := e.block(r.Block, r.Header, r.Digests)
-	if err != nil {
-		return err
+// execute runs a block. A block whose branch lost meanwhile, because sync was
+// faster, has no result, and nobody waits for it.
+func (e *executor) execute(ctx context.Context, r *consensus.Execute, batches []msg.Batch, txs []tx.Verified) error {
+	cache := make(verified, len(txs))
+	for _, t := range txs {
+		cache[string(t.Bytes())] = t
 	}
-	roots, err := e.d.cfg.Chain.Execute(b)
+	v, err := ledger.Verify(e.d.cfg.Core.ChainID, ledger.Block{Header: *r.Header, Batches: batches}, cache)
+	if err != nil {
+		return fmt.Errorf("block of height %d: %w", r.Header.Height, err)
+	}
+	roots, err := e.d.cfg.Chain.Execute(&chain.Block{Hash: r.Block, Verified: v})
 	if errors.Is(err, chain.ErrStale) {
-		return nil // sync was faster; nobody waits for this branch
+		e.d.log.Debug("block not executed", "height", r.Header.Height, "err", err)
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("execute height %d: %w", r.Header.Height, err)
@@ -129,52 +113,77 @@ func (e *executor) execute(ctx context.Context, r *consensus.Execute) error {
 	return nil
 }
 
-// commit makes a decision durable in the ledger (ARCHITECTURE journey A.9) and
-// releases the log behind it.
-func (e *executor) commit(dec *consensus.Decision) error {
-	b, err := e.block(dec.Block, &dec.Header, dec.Digests)
-	if err != nil {
-		return err
-	}
-	b.Finalization = dec.Finalization
-	done, err := e.d.cfg.Chain.Commit(b)
+// decide commits a decision (ARCHITECTURE journey A.9). The pool hears of it
+// before the batches stop counting as undecided, so that no transaction is
+// selected twice.
+func (e *executor) decide(dec *consensus.Decision) error {
+	b, err := e.d.cfg.Chain.Decide(dec.Block, dec.Header.Height, dec.Finalization)
 	if err != nil {
 		return fmt.Errorf("commit height %d: %w", dec.Header.Height, err)
 	}
-	e.d.batches.decide(dec.Block)
-	if done && e.d.cfg.Committed != nil {
-		e.d.cfg.Committed(b)
+	if b != nil {
+		e.committed(b)
 	}
+	e.d.batches.decide(dec.Block)
 	e.d.Wake()
-	return e.release(dec.Header.View)
-}
-
-// release syncs the database from time to time and lets go of old log segments:
-// one may go when a final block of at least the views it speaks of is on stable
-// storage. Batches are logged anew in the next segment.
-func (e *executor) release(view uint64) error {
+	if f := dec.Finalization; f != nil && f.View == dec.Header.View {
+		e.rooted = max(e.rooted, f.View)
+	}
 	now := e.d.cfg.Clock.Now()
-	e.blocks++
 	if e.unsynced++; e.unsynced < syncEvery && now < e.lastSync+syncAfter {
 		return nil
 	}
+	return e.sync()
+}
+
+func (e *executor) committed(b *chain.Block) {
+	if e.d.cfg.Committed != nil {
+		e.d.cfg.Committed(b)
+	}
+}
+
+// sync puts what was committed on stable storage and says up to which view the
+// log is now spare.
+func (e *executor) sync() error {
 	if err := e.d.cfg.Chain.Sync(); err != nil {
 		return err
 	}
-	e.unsynced, e.lastSync = 0, now
-	if e.segment != 0 && view >= e.keepView {
-		if err := e.d.cfg.WAL.Release(e.segment); err != nil {
-			return fmt.Errorf("release write-ahead log: %w", err)
+	e.unsynced, e.lastSync = 0, e.d.cfg.Clock.Now()
+	e.d.stable.Store(e.rooted)
+	return nil
+}
+
+// catchUp lets the node's sync fetch what is missing, commits it here, and tells
+// the core where it stands now. An error of a peer ends it early.
+func (e *executor) catchUp(ctx context.Context) error {
+	fetchErr := e.d.cfg.Catchup(ctx, func(ctx context.Context, blocks []*chain.Block) error {
+		return e.do(ctx, func() error { return e.commitSynced(blocks) })
+	})
+	var root consensus.Root
+	err := e.do(ctx, func() (err error) {
+		if root, err = e.d.cfg.Chain.Root(); err != nil {
+			return err
 		}
-		e.segment = 0
+		e.rooted = max(e.rooted, root.Header.View)
+		return e.sync()
+	})
+	if err == nil && root.Finalization != nil {
+		e.d.batches.decide(root.Header.Hash())
+		e.d.input(ctx, consensus.Synced{Root: root})
 	}
-	if e.segment == 0 && e.blocks >= segmentBlocks {
-		next, err := e.d.cfg.WAL.Segment()
+	return errors.Join(fetchErr, err)
+}
+
+func (e *executor) commitSynced(blocks []*chain.Block) error {
+	for _, b := range blocks {
+		done, err := e.d.cfg.Chain.Commit(b)
 		if err != nil {
-			return fmt.Errorf("start log segment: %w", err)
+			return fmt.Errorf("commit synced height %d: %w", b.Header().Height, err)
 		}
-		e.blocks, e.segment, e.keepView = 0, next, e.d.logged.Load()
-		e.d.batches.relog()
+		if done {
+			e.committed(b)
+		}
 	}
+	e.d.Wake()
 	return nil
 }

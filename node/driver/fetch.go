@@ -5,38 +5,18 @@ package driver
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
-	"sync"
-
 	"github.com/openledger/openledger/consensus"
-	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/internal/enc"
 )
 
-// Protocols of the driver (P2P-08).
 const (
-	ProtocolBatch = "batch/1" // BatchRequest → batches
-	ProtocolCerts = "certs/1" // CertsRequest → certificates or a proposal
-	askTimeout    = 2 * time.Second
-	grace         = 150 * time.Millisecond // a pushed batch may be on its way
-	maxDigests    = 64
+	askTimeout = 2 * time.Second
+	grace      = 150 * time.Millisecond // a pushed batch may be on its way
 )
-
-// BatchRequest asks for batches by digest.
-type BatchRequest struct {
-	_       struct{} `cbor:",toarray"`
-	Digests [][32]byte
-}
-
-// CertsRequest asks for the certificates of the views From to To, or, if Block
-// is 32 bytes, for that proposal.
-type CertsRequest struct {
-	_        struct{} `cbor:",toarray"`
-	From, To uint64
-	Block    []byte
-}
 
 // fetcher pulls what the core misses, each thing by one goroutine at a time.
 type fetcher struct {
@@ -44,6 +24,7 @@ type fetcher struct {
 	mu      sync.Mutex
 	running map[any]bool
 	arrived chan struct{} // closed and replaced when a batch arrives
+	turn    int           // whom to ask first for certificates
 }
 
 func newFetcher(d *Driver) *fetcher {
@@ -57,7 +38,7 @@ func (f *fetcher) batchArrived() {
 	f.arrived = make(chan struct{})
 }
 
-// once runs work unless the same key is at work already.
+// once runs work unless the same key is at work already. Only the loop calls it.
 func (f *fetcher) once(key any, work func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -75,6 +56,7 @@ func (f *fetcher) once(key any, work func()) {
 	})
 }
 
+// block answers a Fetch.
 func (f *fetcher) block(ctx context.Context, r consensus.Fetch) {
 	if r.Proposal {
 		f.once("p"+string(r.Block[:]), func() { f.proposal(ctx, r) })
@@ -85,30 +67,44 @@ func (f *fetcher) block(ctx context.Context, r consensus.Fetch) {
 		f.d.answer(ctx, consensus.Available{Block: r.Block, Valid: f.d.batches.valid(r.Header, r.Digests)})
 		return
 	}
-	f.once(r.Block, func() { f.pull(ctx, r) })
+	f.once(r.Block, func() {
+		if f.pull(ctx, r.Digests, r.Holders) {
+			f.d.input(ctx, consensus.Available{Block: r.Block, Valid: f.d.batches.valid(r.Header, r.Digests)})
+		} // else the core asks again if the block still matters
+	})
+}
+
+// again pulls the body of a block that was held before, then executes it.
+func (f *fetcher) again(ctx context.Context, r consensus.Execute) {
+	f.once("x"+string(r.Block[:]), func() {
+		for ctx.Err() == nil {
+			if f.pull(ctx, r.Digests, nil) {
+				f.d.call(ctx, func() { f.d.execute(ctx, r) })
+				return
+			}
+			f.pause(ctx)
+		}
+	})
 }
 
 // pull gets the missing batches of a block: first it waits a moment for a push
-// under way, then it asks one holder after another.
-func (f *fetcher) pull(ctx context.Context, r consensus.Fetch) {
-	f.await(ctx, r.Digests)
-	for round := 0; ctx.Err() == nil; round++ {
-		missing := f.d.batches.missing(r.Digests)
+// under way, then it asks one holder after another. It reports whether all are
+// held.
+func (f *fetcher) pull(ctx context.Context, digests [][32]byte, holders []int) bool {
+	f.await(ctx, digests)
+	for round := range 4*len(holders) + 4 {
+		missing := f.d.batches.missing(digests)
 		if len(missing) == 0 {
-			f.d.batches.note(r.Block, r.Header, r.Digests)
-			f.d.input(ctx, consensus.Available{Block: r.Block, Valid: f.d.batches.valid(r.Header, r.Digests)})
-			return
+			return true
 		}
-		if round >= 4*len(r.Holders)+4 {
-			return // the core asks again if the block still matters
-		}
-		to, ok := f.holder(r.Holders, round)
-		if !ok {
-			return
+		to, ok := f.holder(holders, round)
+		if !ok || ctx.Err() != nil {
+			return false
 		}
 		req := enc.Encode(BatchRequest{Digests: missing[:min(len(missing), maxDigests)]})
 		f.ask(ctx, to, ProtocolBatch, req)
 	}
+	return len(f.d.batches.missing(digests)) == 0
 }
 
 // await returns when the batches are there or the grace has passed.
@@ -152,20 +148,21 @@ func (f *fetcher) proposal(ctx context.Context, r consensus.Fetch) {
 	req := enc.Encode(CertsRequest{Block: r.Block[:]})
 	for round := range len(r.Holders) + 1 {
 		to, ok := f.holder(r.Holders, round)
-		if !ok || ctx.Err() != nil {
-			return
-		}
-		if f.ask(ctx, to, ProtocolCerts, req) {
+		if !ok || ctx.Err() != nil || f.ask(ctx, to, ProtocolCerts, req) {
 			return
 		}
 	}
 }
 
+// certs asks validators for certificates until one gives any; the next request
+// begins with another one, because a stale one gives some too.
 func (f *fetcher) certs(ctx context.Context, r consensus.FetchCert) {
+	f.turn++
+	first := f.turn
 	f.once(r, func() {
 		req := enc.Encode(CertsRequest{From: r.From, To: r.To})
 		for round := range f.d.cfg.Core.Set.Len() {
-			to, ok := f.holder(nil, int(r.From)+round)
+			to, ok := f.holder(nil, first+round)
 			if !ok || ctx.Err() != nil || f.ask(ctx, to, ProtocolCerts, req) {
 				return
 			}
@@ -174,19 +171,19 @@ func (f *fetcher) certs(ctx context.Context, r consensus.FetchCert) {
 }
 
 // ask sends one request and takes every message of the answer; false if there
-// was none.
+// was none. Without an answer it takes a moment, so that a dead peer costs no CPU.
 func (f *fetcher) ask(ctx context.Context, to int, protocol string, req []byte) bool {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	askCtx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	n := 0
-	err := f.d.cfg.Net.Ask(ctx, to, protocol, req, func(frame []byte) error {
+	err := f.d.cfg.Net.Ask(askCtx, to, protocol, req, func(frame []byte) error {
 		m, err := msg.Decode(frame)
 		if err != nil {
 			return err
 		}
 		n++
 		if m.Batch != nil {
-			err := f.d.batches.add(m.Batch)
+			err := f.d.batches.add(m)
 			f.batchArrived()
 			return err
 		}
@@ -197,16 +194,15 @@ func (f *fetcher) ask(ctx context.Context, to int, protocol string, req []byte) 
 		f.d.input(ctx, consensus.Message{Verified: v})
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, context.Canceled) {
 		f.d.log.Debug("pull failed", "validator", to, "protocol", protocol, "err", err)
-		if !errors.Is(err, context.Canceled) && n == 0 {
-			f.pause(ctx)
-		}
+	}
+	if n == 0 {
+		f.pause(ctx)
 	}
 	return n > 0
 }
 
-// pause waits a little after a failed pull so that a dead peer costs no CPU.
 func (f *fetcher) pause(ctx context.Context) {
 	t := time.NewTimer(grace)
 	defer t.Stop()
@@ -216,65 +212,11 @@ func (f *fetcher) pause(ctx context.Context) {
 	}
 }
 
-// sync lets the node's sync catch up, on the executor, which owns the chain.
+// sync catches up beside the voting; only commits run on the executor.
 func (f *fetcher) sync(ctx context.Context, r consensus.Sync) {
 	f.once("sync", func() {
-		done := make(chan struct{})
-		f.d.exec.push(job{call: func() {
-			defer close(done)
-			root, err := f.d.cfg.Catchup(ctx)
-			if err != nil {
-				f.d.log.Warn("sync", "target_view", r.Target.View, "err", err)
-				return
-			}
-			f.d.input(ctx, consensus.Synced{Root: root})
-		}})
-		select {
-		case <-done:
-		case <-ctx.Done():
+		if err := f.d.exec.catchUp(ctx); err != nil && ctx.Err() == nil {
+			f.d.log.Info("sync", "target_view", r.Target.View, "err", err)
 		}
 	})
-}
-
-// ServeBatches answers ProtocolBatch. Errors: enc's for a bad request.
-func (d *Driver) ServeBatches(req []byte, send func([]byte) error) error {
-	var q BatchRequest
-	if err := enc.Decode(req, &q); err != nil || len(q.Digests) > maxDigests {
-		return errors.Join(errBatch, err)
-	}
-	for _, digest := range q.Digests {
-		if raw := d.batches.raw(digest); raw != nil {
-			if err := send(raw); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// ServeCerts answers ProtocolCerts. Errors: enc's for a bad request.
-func (d *Driver) ServeCerts(ctx context.Context, req []byte, send func([]byte) error) error {
-	var q CertsRequest
-	if err := enc.Decode(req, &q); err != nil || (len(q.Block) != 0 && len(q.Block) != 32) {
-		return errors.Join(errBatch, err)
-	}
-	var out [][]byte
-	ok := d.Query(ctx, func(c *consensus.Core) {
-		if len(q.Block) == 32 {
-			if p := c.Proposal(header.Hash(q.Block)); p != nil {
-				out = [][]byte{p}
-			}
-			return
-		}
-		out = c.Certificates(q.From, q.To, 1<<20)
-	})
-	if !ok {
-		return ctx.Err()
-	}
-	for _, b := range out {
-		if err := send(b); err != nil {
-			return err
-		}
-	}
-	return nil
 }

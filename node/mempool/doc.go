@@ -6,6 +6,6 @@
 //
 //	p := mempool.New(mempool.DefaultLimits(), head)
 //	err := p.Add(verified)
-//	txs := p.Select(1<<20, taken)
-//	p.Committed(ids)
+//	txs := p.Select(1<<20, height, next)
+//	err = p.Committed(txs)
 package mempool

@@ -9,29 +9,40 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/openledger/openledger/consensus"
-	"github.com/openledger/openledger/consensus/cert"
-	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/p2p/peers"
 )
 
-// ErrLie reports an answer that no honest peer gives; the peer is punished.
-var ErrLie = errors.New("false chain")
+// Errors.
+var (
+	// ErrLie reports an answer that no honest peer gives; the peer is punished.
+	ErrLie = errors.New("false chain")
+	// ErrPeers reports that no peer could be asked; try again later.
+	ErrPeers = errors.New("no peer answered")
+)
 
 const (
 	askTimeout = 20 * time.Second
 	pollEvery  = time.Second
-	lieCost    = -200 // P2P-12
+	pace       = 100 * time.Millisecond // between catch-ups of a follower
+	lieCost    = -200                   // P2P-12
+	syncEvery  = 64                     // blocks of a follower between syncs of its database
+	maxOpen    = 1_024
+	maxOpenLen = 64 << 20
 )
 
 // Source asks peers.
 type Source interface {
 	// Peers returns whom to ask, the best first.
 	Peers() []peers.ID
+	// Ask sends one request and hands each frame of the answer to each.
 	Ask(ctx context.Context, id peers.ID, protocol string, req []byte, each func([]byte) error) error
+	// Ahead reports whether some peer is believed to have more than height.
+	Ahead(height uint64) bool
+	// Short says that a peer had nothing above height, whatever it claimed.
+	Short(id peers.ID, height uint64)
 	Punish(id peers.ID, points float64)
 }
 
@@ -44,12 +55,15 @@ type Config struct {
 	Log       *slog.Logger
 }
 
-// Syncer advances one chain. Its methods must be called where the chain's
-// writing methods are.
+// Commit commits final blocks in order. It returns when they are committed.
+type Commit = func(ctx context.Context, blocks []*chain.Block) error
+
+// Syncer fetches the chain for one node.
 type Syncer struct {
-	cfg  Config
-	wake chan struct{}
-	turn int
+	cfg      Config
+	wake     chan struct{}
+	turn     int
+	unsynced int
 }
 
 // New returns a Syncer.
@@ -68,14 +82,22 @@ func (s *Syncer) Wake() {
 	}
 }
 
-// Follow keeps a full node at the head until ctx ends.
+// Follow keeps a full node at the head until ctx ends. It writes to the chain.
+// Errors: those of chain.Commit; what peers do wrong is not one.
 func (s *Syncer) Follow(ctx context.Context) error {
-	t := time.NewTicker(pollEvery)
+	t := time.NewTimer(pollEvery)
 	defer t.Stop()
 	for {
-		if _, err := s.Catchup(ctx); fatal(err) {
+		if err := s.Catchup(ctx, s.commit); err != nil && !peersFault(err) && ctx.Err() == nil {
 			return err
 		}
+		t.Reset(pace)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		t.Reset(pollEvery)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -85,128 +107,111 @@ func (s *Syncer) Follow(ctx context.Context) error {
 	}
 }
 
-// fatal reports errors after which the node must stop: everything that is not a
-// peer's fault.
-func fatal(err error) bool {
-	return err != nil && !errors.Is(err, ErrLie) && !errors.Is(err, errPeers) && !errors.Is(err, context.Canceled)
-}
+// peersFault reports errors that another peer may not give.
+func peersFault(err error) bool { return errors.Is(err, ErrLie) || errors.Is(err, ErrPeers) }
 
-var errPeers = errors.New("no peer answered")
-
-// Catchup commits everything that peers have beyond the head, and returns the
-// root for a consensus core. Errors: ErrLie, those of chain.Commit.
-func (s *Syncer) Catchup(ctx context.Context) (consensus.Root, error) {
-	failures := 0
-	for ctx.Err() == nil {
-		list := s.cfg.Source.Peers()
-		if len(list) == 0 || failures > len(list) {
-			return consensus.Root{}, errPeers
-		}
-		id := list[s.turn%len(list)]
-		n, err := s.from(ctx, id)
-		if fatal(err) {
-			return consensus.Root{}, err
-		}
+// commit is the Commit of a node that only follows.
+func (s *Syncer) commit(_ context.Context, blocks []*chain.Block) error {
+	for _, b := range blocks {
+		done, err := s.cfg.Chain.Commit(b)
 		if err != nil {
-			s.cfg.Log.Debug("sync from peer", "peer", id, "err", err)
-			s.turn++
-			failures++
-			continue
+			return fmt.Errorf("commit height %d: %w", b.Header().Height, err)
 		}
-		if n == 0 {
-			s.turn++
-			break
+		if done && s.cfg.Committed != nil {
+			s.cfg.Committed(b)
 		}
-		failures = 0
 	}
-	return s.cfg.Chain.Root()
+	if s.unsynced += len(blocks); s.unsynced < syncEvery {
+		return nil
+	}
+	s.unsynced = 0
+	return s.cfg.Chain.Sync()
 }
 
-// from asks one peer for the next blocks and commits those that it can prove
-// final.
-func (s *Syncer) from(ctx context.Context, id peers.ID) (committed int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	head := s.cfg.Chain.Head()
-	last, _, err := s.cfg.Chain.Header(head.Height)
+// Catchup fetches what peers have beyond the head and gives it to commit, until
+// no peer has more. One call runs at a time. Errors: ErrPeers, ErrLie, those of
+// commit and ctx.
+func (s *Syncer) Catchup(ctx context.Context, commit Commit) error {
+	var fault error
+	for failed := 0; ctx.Err() == nil; {
+		list := s.cfg.Source.Peers()
+		if len(list) == 0 {
+			return ErrPeers
+		}
+		if failed >= len(list) {
+			return fault
+		}
+		id := list[(s.turn+failed)%len(list)]
+		n, err := s.from(ctx, id, commit)
+		switch {
+		case err != nil && !peersFault(err):
+			return err
+		case err != nil:
+			s.cfg.Log.Debug("sync from peer", "peer", id, "err", err)
+			fault = err
+			failed++
+		case !s.cfg.Source.Ahead(s.cfg.Chain.Head().Height):
+			s.turn++ // the next look asks another one
+			return nil
+		case n > 0:
+			failed = 0
+		default:
+			failed++
+		}
+	}
+	return ctx.Err()
+}
+
+// from asks one peer for blocks above the head until it has no more, and gives to
+// commit what is proved final. It returns how many that were.
+func (s *Syncer) from(ctx context.Context, id peers.ID, commit Commit) (committed int, err error) {
+	run, err := s.start()
 	if err != nil {
 		return 0, err
 	}
-	run := &segment{s: s, parent: *last, hash: head.HeaderHash}
-	req := enc.Encode(Request{From: head.Height + 1, Count: MaxBlocks})
-	err = s.cfg.Source.Ask(ctx, id, Protocol, req, func(frame []byte) error {
-		n, err := run.add(frame)
-		committed += n
-		return err
+	for ctx.Err() == nil {
+		before := run.parent.Height
+		run.full = 0
+		err := s.ask(ctx, id, run)
+		if final := run.take(); len(final) > 0 {
+			if err := commit(ctx, final); err != nil {
+				return committed, err
+			}
+			committed += len(final)
+		}
+		switch {
+		case errors.Is(err, ErrLie):
+			s.cfg.Source.Punish(id, lieCost)
+			return committed, err
+		case err != nil:
+			return committed, err
+		case run.parent.Height < before+MaxBlocks && run.full < MaxBytes:
+			if committed == 0 {
+				s.cfg.Source.Short(id, before)
+			}
+			return committed, nil
+		}
+	}
+	return committed, ctx.Err()
+}
+
+// ask sends one request and adds the answer to run. Errors: ErrLie, ErrPeers.
+func (s *Syncer) ask(ctx context.Context, id peers.ID, run *segment) error {
+	askCtx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	req := enc.Encode(Request{From: run.parent.Height + 1, Count: MaxBlocks})
+	var lie error
+	err := s.cfg.Source.Ask(askCtx, id, Protocol, req, func(frame []byte) error {
+		lie = run.add(frame)
+		return lie
 	})
 	switch {
-	case errors.Is(err, ErrLie):
-		s.cfg.Source.Punish(id, lieCost)
-	case err != nil && !fatal(err) || isAsk(err):
-		err = fmt.Errorf("%w: %w", errPeers, err)
-	}
-	return committed, err
-}
-
-// isAsk reports errors of the exchange itself, not of committing.
-func isAsk(err error) bool {
-	return err != nil && !errors.Is(err, errCommit) && !errors.Is(err, ErrLie)
-}
-
-var errCommit = errors.New("commit synced block")
-
-// segment is consecutive blocks of which none is proved final yet.
-type segment struct {
-	s      *Syncer
-	parent header.Header
-	hash   header.Hash
-	blocks []*chain.Block
-}
-
-// add takes the next block; when its own finalization stands, all waiting
-// blocks are final and are committed.
-func (g *segment) add(frame []byte) (committed int, err error) {
-	var b Block
-	if err := enc.Decode(frame, &b); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrLie, err)
-	}
-	if err := errors.Join(b.Header.Check(), g.parent.CheckChild(g.hash, &b.Header)); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrLie, err)
-	}
-	env := g.s.cfg.Chain.Env()
-	v, err := ledger.Verify(env.ChainID, ledger.Block{Header: b.Header, Batches: b.Batches}, g.s.cfg.Cache)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrLie, err)
-	}
-	next := &chain.Block{Hash: b.Header.Hash(), Verified: v, Finalization: b.Final}
-	g.blocks = append(g.blocks, next)
-	g.parent, g.hash = b.Header, next.Hash
-	if b.Final == nil || b.Final.View != b.Header.View {
-		return 0, nil
-	}
-	if err := g.final(b.Final, next.Hash); err != nil {
-		return 0, err
-	}
-	for _, blk := range g.blocks {
-		done, err := g.s.cfg.Chain.Commit(blk)
-		if err != nil {
-			return committed, fmt.Errorf("%w: height %d: %w", errCommit, blk.Header().Height, err)
-		}
-		if done && g.s.cfg.Committed != nil {
-			g.s.cfg.Committed(blk)
-		}
-		committed++
-	}
-	g.blocks = nil
-	return committed, nil
-}
-
-func (g *segment) final(fin *cert.Certificate, block header.Hash) error {
-	if fin.Hash() != block {
-		return fmt.Errorf("%w: certificate of another block", ErrLie)
-	}
-	if err := cert.VerifyFinalization(g.s.cfg.Chain.Set(), g.s.cfg.Chain.Env().ChainID, fin); err != nil {
-		return fmt.Errorf("%w: %w", ErrLie, err)
+	case lie != nil:
+		return lie
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrPeers, err)
 	}
 	return nil
 }

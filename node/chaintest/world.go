@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chaintest
+
+import (
+	"testing"
+
+	"github.com/openledger/openledger/consensus/cert"
+	"github.com/openledger/openledger/consensus/header"
+	"github.com/openledger/openledger/consensus/msg"
+	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/fixed"
+	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/merkle"
+	"github.com/openledger/openledger/ledger"
+	"github.com/openledger/openledger/ledger/genesis"
+	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/node/chain"
+	"github.com/openledger/openledger/node/store"
+)
+
+// Rich is the balance of each account in the genesis.
+const Rich = 1_000 * fixed.OPEN
+
+// GenesisMS is the genesis time of worlds that set no other, in Unix milliseconds.
+const GenesisMS = 1_700_000_000_000
+
+// World is one network's genesis with all its keys. It is for one goroutine.
+type World struct {
+	T      testing.TB
+	Doc    genesis.Doc
+	ID     [32]byte // of the chain
+	Set    *valset.Set
+	Votes  []keys.PrivateKey // vote keys in set order
+	People []keys.PrivateKey // of accounts with Rich each
+	nonces []uint64
+}
+
+func key(kind byte, i int) keys.PrivateKey {
+	return keys.FromSeed([32]byte{kind, byte(i), byte(i >> 8)})
+}
+
+// New makes a world whose chain starts at GenesisMS.
+func New(t testing.TB, validators, people int) *World { return NewAt(t, validators, people, GenesisMS) }
+
+// NewAt makes a world whose chain starts at timeMS.
+func NewAt(t testing.TB, validators, people int, timeMS uint64) *World {
+	t.Helper()
+	w := &World{T: t, nonces: make([]uint64, people)}
+	cfg := genesis.LocalConfig{TimeMS: timeMS}
+	byKey := map[keys.PublicKey]keys.PrivateKey{}
+	for i := range validators {
+		vote := key(1, i)
+		byKey[vote.Public()] = vote
+		cfg.Validators = append(cfg.Validators, genesis.Validator(Address(key(2, i)), vote.Public(), 1))
+		cfg.Accounts = append(cfg.Accounts, genesis.Alloc{Address: Address(key(2, i)), Amount: Rich})
+	}
+	for i := range people {
+		w.People = append(w.People, key(3, i))
+		cfg.Accounts = append(cfg.Accounts, genesis.Alloc{Address: w.Address(i), Amount: Rich})
+	}
+	var err error
+	if w.Doc, err = genesis.Local(cfg); err != nil {
+		t.Fatal(err)
+	}
+	w.ID = w.Doc.ChainID()
+	if w.Set, err = w.Doc.ValidatorSet(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range validators {
+		w.Votes = append(w.Votes, byKey[w.Set.Key(i)])
+	}
+	return w
+}
+
+// Operator is the account key of the validator with a set index.
+func (w *World) Operator(index int) keys.PrivateKey {
+	for i := range w.Votes {
+		if k := key(2, i); Address(k) == w.Set.Entry(index).Address {
+			return k
+		}
+	}
+	w.T.Fatalf("no validator %d", index)
+	return keys.PrivateKey{}
+}
+
+// Address is the account that a key speaks for.
+func Address(k keys.PrivateKey) keys.Address { return keys.SingleAuth(k.Public()).Address() }
+
+// Address is the account of a person.
+func (w *World) Address(i int) keys.Address { return Address(w.People[i]) }
+
+// Transfer signs a transfer with the sender's next nonce.
+func (w *World) Transfer(from, to int, amount fixed.Amount) tx.Verified {
+	w.T.Helper()
+	n := w.nonces[from]
+	w.nonces[from]++
+	return w.Sign(from, tx.Body{Nonce: n, Payload: &tx.Transfer{To: w.Address(to), Amount: amount}})
+}
+
+// Sign completes and signs a body; a zero MaxFee or ValidUntil gets a generous
+// value.
+func (w *World) Sign(from int, b tx.Body) tx.Verified {
+	w.T.Helper()
+	if b.MaxFee == 0 {
+		b.MaxFee = fixed.OPEN / 1_000
+	}
+	if b.ValidUntil == 0 {
+		b.ValidUntil = 5_000
+	}
+	v, err := tx.Verify(w.ID, tx.Sign(w.ID, b, w.People[from]))
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return v
+}
+
+// Open binds the genesis to a store.
+func (w *World) Open(s *store.Store) *chain.Chain {
+	w.T.Helper()
+	c, err := chain.Open(s, w.Doc)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return c
+}
+
+// Parent is what a new block stands on.
+type Parent struct {
+	Header header.Header
+	Roots  chain.Roots
+}
+
+// Head is c's committed head as a parent.
+func (w *World) Head(c *chain.Chain) Parent {
+	w.T.Helper()
+	h, _, err := c.Header(c.Head().Height)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	receipts, err := c.Receipts(h.Height)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return Parent{*h, chain.Roots{State: c.Head().Root.Hash, Receipts: ledger.ReceiptsRoot(receipts)}}
+}
+
+// Child makes the block of a view on a parent, in one batch of the view's
+// validator. It has no certificate yet.
+func (w *World) Child(p Parent, view uint64, txs ...tx.Verified) *chain.Block {
+	w.T.Helper()
+	leader := view % uint64(w.Set.Len())
+	b := ledger.Block{Header: header.Header{
+		Version: header.Version, ChainID: w.ID, Epoch: w.Set.Epoch(), View: view, Height: p.Header.Height + 1,
+		TimeMS: p.Header.TimeMS + 100, Parent: p.Header.Hash(), ParentView: p.Header.View, Justification: merkle.Root(nil),
+		Leader: leader, PayloadRoot: header.PayloadRoot(nil), StateRoot: p.Roots.State, ReceiptsRoot: p.Roots.Receipts,
+		SetHash: w.Set.Hash(), Beacon: p.Header.Beacon, CertifiedMS: p.Header.CertifiedMS,
+	}}
+	if len(txs) > 0 {
+		var raw [][]byte
+		for _, t := range txs {
+			raw = append(raw, t.Bytes())
+		}
+		batch := msg.NewBatch(w.ID, w.Set.Epoch(), int(leader), view, raw, w.Votes[leader])
+		b.Batches = []ledger.Batch{*batch}
+		b.Header.PayloadRoot = header.PayloadRoot([][32]byte{batch.Digest(w.ID)})
+		b.Header.Batches, b.Header.Txs = 1, uint64(len(txs))
+	}
+	v, err := ledger.Verify(w.ID, b, nil)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return &chain.Block{Hash: b.Header.Hash(), Verified: v}
+}
+
+// Finalize signs a block's finalization with the votes of all validators.
+func (w *World) Finalize(b *chain.Block) *cert.Certificate { return w.Certify(cert.Finalize, b) }
+
+// Certify joins the votes of all validators for a block.
+func (w *World) Certify(kind cert.Kind, b *chain.Block) *cert.Certificate {
+	var t msg.Tally
+	var last *msg.Vote
+	for i, k := range w.Votes {
+		last = msg.SignVote(w.ID, kind, w.Set.Epoch(), b.Header().View, b.Hash[:], i, k)
+		t.Add(last, w.Set.Len(), w.Set.Power(i))
+	}
+	return t.Certificate(last)
+}
+
+// Final makes the next block on c's head with its own finalization.
+func (w *World) Final(c *chain.Chain, txs ...tx.Verified) *chain.Block {
+	w.T.Helper()
+	p := w.Head(c)
+	b := w.Child(p, p.Header.View+1, txs...)
+	b.Finalization = w.Finalize(b)
+	return b
+}
+
+// Grow commits blocks of one transfer each, and an empty one after each.
+func (w *World) Grow(c *chain.Chain, blocks int) {
+	w.T.Helper()
+	for i := range blocks {
+		var txs []tx.Verified
+		if i%2 == 0 {
+			txs = append(txs, w.Transfer(0, 1, 1))
+		}
+		if _, err := c.Commit(w.Final(c, txs...)); err != nil {
+			w.T.Fatal(err)
+		}
+	}
+}
