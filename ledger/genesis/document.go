@@ -139,6 +139,9 @@ func (d *Doc) checkValidators() error {
 		return err
 	}
 	for i, v := range d.Validators {
+		if err := v.VoteKey.Check(); err != nil { // anybody could vote for a key of small order
+			return fmt.Errorf("%w: validator %d: %w", ErrGenesis, i, err)
+		}
 		if set.Entry(i).Address != v.Address {
 			return fmt.Errorf("%w: validators not in set order (power descending, then address)", ErrGenesis)
 		}

@@ -139,6 +139,9 @@ func checkEnvelope(s Signed) error {
 	if err := s.Reveal.Check(); err != nil {
 		return Errorf(EncField, "%v", err)
 	}
+	if err := s.Reveal.CheckKeys(); err != nil { // anybody can sign for a key of small order
+		return Errorf(EncSig, "%v", err)
+	}
 	if s.Reveal.Address() != b.Sender {
 		return Errorf(EncSig, "the revealed keys are not those of the sender")
 	}

@@ -68,8 +68,9 @@ func badEnvelopes() []badSigned {
 		change("an unknown role", EncField, func(s *Signed) { s.Sigs[0].Role = 3 }),
 		change("a key index outside the Auth", EncField, func(s *Signed) { s.Sigs[0].KeyIndex = 1 }),
 		change("a key of small order", EncSig, func(s *Signed) {
-			auth := keys.SingleAuth(keys.PublicKey{1})
+			auth := keys.SingleAuth(keys.PublicKey{1}) // the identity: R = identity and S = 0 verify under ZIP-215
 			s.Reveal, s.Body.Sender = &auth, auth.Address()
+			s.Sigs[0].Sig = keys.Signature{0: 1}
 		}),
 		{"one signature of two", threshold(1), EncSig},
 		{"three signatures of two", threshold(0, 1, 2), EncSig},

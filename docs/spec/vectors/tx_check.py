@@ -234,6 +234,7 @@ def verify(chain, b):
     need(body[4] <= body[3])
     need(keys is not None, "tx_reveal")
     keys, threshold = keys
+    need(all(check.usable(k) for k in keys), "enc_sig")
     need(sha256(dom("addr", reveal)) == body[1], "enc_sig")
     need(len(sigs) == threshold, "enc_sig")
     for i, (role, index, _) in enumerate(sigs):
