@@ -3,12 +3,10 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/rand"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -148,20 +146,4 @@ func newKeysShowCmd(a *app) *cobra.Command {
 			return a.print(cmd, e, func(w io.Writer) { fmt.Fprintln(w, e.Address) })
 		},
 	}
-}
-
-// confirm asks before something that cannot be undone.
-func (a *app) confirm(cmd *cobra.Command, question string) error {
-	if a.yes {
-		return nil
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", question)
-	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-	if err != nil && line == "" {
-		return usage("not confirmed; pass --yes to go on without asking")
-	}
-	if s := strings.ToLower(strings.TrimSpace(line)); s != "y" && s != "yes" {
-		return usage("not confirmed")
-	}
-	return nil
 }
