@@ -140,7 +140,7 @@ func (n *Node) inferLocal(ctx context.Context, r serve.Request) ([]byte, error) 
 	}
 	switch r.Kind {
 	case serve.AskAnswer:
-		a, err := n.gateway.Answer(ctx, *r.Voucher, *r.Row)
+		a, err := n.answerWhenKnown(ctx, *r.Voucher, *r.Row)
 		return enc.Encode(a), err
 	case serve.AskWhy:
 		return n.whyLocal(*r.Object, *r.Account)
@@ -155,6 +155,23 @@ func (n *Node) inferLocal(ctx context.Context, r serve.Request) ([]byte, error) 
 		return enc.Encode(serve.LanesReply{Vouchers: list}), err
 	}
 	return nil, serve.ErrFrame
+}
+
+// catchUpWait is how long a request for an object that this node does not know
+// waits for it: the asker may have seen a block that is still on its way here.
+const catchUpWait = 5 * time.Second
+
+// answerWhenKnown answers, waiting for the channel's block if need be.
+func (n *Node) answerWhenKnown(ctx context.Context, v channel.SignedVoucher, row []byte) (settle.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, catchUpWait)
+	defer cancel()
+	for {
+		at := api.Cursor{Height: n.chain.Head().Height}
+		a, err := n.gateway.Answer(ctx, v, row)
+		if !errors.Is(err, state.ErrUnknown) || n.events.Wait(ctx, at) != nil {
+			return a, err
+		}
+	}
 }
 
 // whyLocal makes a statement under the newest certified header.
