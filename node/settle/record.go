@@ -65,8 +65,16 @@ const (
 	preRun    = "serve/run/"  // payee ‖ epoch ‖ offer → runRecord
 )
 
+// disk is the part of store.Local that the books need.
+type disk interface {
+	Get(key []byte) ([]byte, error)
+	Put(key, value []byte, sync bool) error
+	Delete(key []byte, sync bool) error
+	Iterate(prefix []byte, visit func(key, value []byte) bool) error
+}
+
 // records reads and writes the books.
-type records struct{ l *store.Local }
+type records struct{ l disk }
 
 func join(prefix string, parts ...[]byte) []byte {
 	return append([]byte(prefix), slices.Concat(parts...)...)

@@ -277,16 +277,16 @@ func (t *Till) commitBook(ctx context.Context, b bookID) error {
 	if params.Epoch(ChainNow(clock, wall-min(wall, boundaryMS))) <= b.epoch {
 		return nil
 	}
+	p, err := t.prepare(v, b, params.Rates)
+	if err != nil || p == nil {
+		return t.done(b, err)
+	}
 	if _, err := state.CommitOf(v, t.cfg.Services.Operator(), b.epoch, b.offer); !errors.Is(err, state.ErrUnknown) {
 		return t.done(b, err) // a crash came between sending and noting it
 	}
 	if params.Epoch(clock.CTimeMS) > b.epoch+params.CommitEpochs {
 		t.log.Warn("epoch was not committed in time; payers get their money back", "epoch", b.epoch, "offer", b.offer)
 		return t.done(b, nil)
-	}
-	p, err := t.prepare(v, b, params.Rates)
-	if err != nil || p == nil {
-		return t.done(b, err)
 	}
 	err = t.cfg.Services.Send(ctx, p)
 	var refused *tx.Error
