@@ -87,7 +87,7 @@ func (l *Ledger) dataset(t testing.TB, id byte, owner keys.Address, csv string) 
 	}
 	l.PutBlob([]byte(csv))
 	l.Put(state.DatasetKey(tx.ID{id}), state.Dataset{Owner: owner, Name: in.Name, Content: in.Content, RowRoot: in.RowRoot, Manifest: in.CID(),
-		Rows: in.Rows, Features: in.Features, Bytes: in.Bytes, Terms: in.Terms, CreatedMS: uint64(id)})
+		Rows: in.Rows, Features: in.Features, Bytes: in.Bytes, Terms: in.Terms, CreatedMS: uint64(id), Height: uint64(id)})
 	return tx.ID{id}
 }
 
