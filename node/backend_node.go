@@ -31,6 +31,9 @@ func (n *Node) NodeStatus(context.Context, api.Empty) (api.NodeStatus, error) {
 		Height: head.Height, Finalized: head.Height, StateRoot: head.Root.Hash, Epoch: params.Epoch(clock.CTimeMS), Lag: n.lag(),
 		Peers: len(n.host.Peers()), Peer: n.host.ID().String(), Addrs: n.host.Addrs(), Mempool: n.pool.Len(),
 		GPU: gpuReport(n.cfg.Settings.GPU.Devices), Warnings: []string{}}
+	if s.Lag > maxLag {
+		s.State = "syncing"
+	}
 	if n.index >= 0 {
 		s.Validator = n.chain.Set().Entry(n.index).Address.String()
 	}

@@ -6,13 +6,18 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"time"
 
 	"github.com/openledger/openledger/ledger/channel"
 	"github.com/openledger/openledger/ledger/receipt"
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/task"
+	"github.com/openledger/openledger/node/publish"
 	"github.com/openledger/openledger/rpc/api"
 )
+
+// manifestFetch bounds how long a caller waits for a manifest that peers have.
+const manifestFetch = 10 * time.Second
 
 // object reads one object, with its proof if asked for.
 func object[T any](ctx context.Context, n *Node, p api.IDParams, key []byte, get func(state.View, state.ID) (T, error)) (api.Object[T], error) {
@@ -122,8 +127,9 @@ func (n *Node) DatasetList(_ context.Context, p api.DatasetListParams) (api.List
 	return out, nil
 }
 
-// DatasetManifest implements api.ObjectBackend.
-func (n *Node) DatasetManifest(_ context.Context, p api.IDParams) (api.DatasetManifest, error) {
+// DatasetManifest implements api.ObjectBackend. A manifest that was not heard of
+// by gossip is fetched from peers by its id on the ledger.
+func (n *Node) DatasetManifest(ctx context.Context, p api.IDParams) (api.DatasetManifest, error) {
 	v, err := n.view()
 	if err != nil {
 		return api.DatasetManifest{}, err
@@ -133,22 +139,22 @@ func (n *Node) DatasetManifest(_ context.Context, p api.IDParams) (api.DatasetMa
 		return api.DatasetManifest{}, clientError(err)
 	}
 	out := api.DatasetManifest{ID: p.ID, Content: d.Content, Providers: []string{}, Local: n.blobs.Has(d.Content)}
-	a, ok := n.objects.get(n.chain.Env().ChainID, p.ID)
-	if !ok {
-		return out, api.NotFound("announcement of dataset " + p.ID.String())
+	if a, ok := n.objects.get(n.chain.Env().ChainID, p.ID); ok {
+		out.Manifest, out.Providers = a.Manifest, append(out.Providers, a.Providers...)
+		return out, nil
 	}
-	out.Manifest, out.Providers = a.Manifest, append(out.Providers, a.Providers...)
+	ctx, cancel := context.WithTimeout(ctx, manifestFetch)
+	defer cancel()
+	if out.Manifest, err = n.Content(ctx, p.ID, d.Manifest, publish.MaxManifest); err != nil {
+		n.log.Debug("fetch manifest", "dataset", p.ID, "err", err)
+		return out, api.NotFound("manifest of dataset " + p.ID.String())
+	}
 	return out, nil
 }
 
 // DatasetAnnounce implements api.ObjectBackend.
 func (n *Node) DatasetAnnounce(ctx context.Context, p api.AnnounceParams) (api.Empty, error) {
-	if _, err := n.learn(p.Announcement); err != nil && !errors.Is(err, errNotYet) {
-		return api.Empty{}, clientError(err)
-	} else if errors.Is(err, errNotYet) {
-		return api.Empty{}, nil // gossiped once the transaction is on the ledger
-	}
-	return api.Empty{}, n.out.publish(ctx, n.topics.manifest, p.Announcement)
+	return api.Empty{}, clientError(n.announce(ctx, p.Announcement))
 }
 
 // LicenceGet implements api.ObjectBackend.

@@ -17,6 +17,7 @@ import (
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/events"
+	"github.com/openledger/openledger/node/mempool"
 	"github.com/openledger/openledger/node/store"
 	"github.com/openledger/openledger/rpc/api"
 )
@@ -36,7 +37,10 @@ func (n *Node) TxSubmit(ctx context.Context, p api.TxSubmitParams) (api.TxStatus
 	id := s.Body.ID(n.chain.Env().ChainID)
 	done, cancel := n.waiters.add(id)
 	defer cancel()
-	if err := n.submit(ctx, p.Bytes); err != nil {
+	if err := n.submit(ctx, p.Bytes); err != nil && !errors.Is(err, mempool.ErrKnown) { // sent before: wait for it
+		if got, e := n.TxGet(ctx, api.TxGetParams{TxID: id}); e == nil && got.Status == "final" {
+			return got, nil
+		}
 		return api.TxStatus{}, clientError(err)
 	}
 	if p.Wait == "none" || p.Wait == "mempool" {
@@ -50,11 +54,13 @@ func (n *Node) TxSubmit(ctx context.Context, p api.TxSubmitParams) (api.TxStatus
 	return n.TxGet(ctx, api.TxGetParams{TxID: id})
 }
 
-// submit admits raw bytes and gossips them.
+// submit admits raw bytes and gossips them, again and again while they wait.
 func (n *Node) submit(ctx context.Context, raw []byte) error {
-	if err := n.admit(raw); err != nil {
+	id, err := n.admit(raw)
+	if err != nil {
 		return err
 	}
+	n.out.sent(id)
 	return n.out.publish(ctx, n.topics.tx, raw)
 }
 
@@ -158,15 +164,16 @@ func (n *Node) TxGet(_ context.Context, p api.TxGetParams) (api.TxStatus, error)
 	if err != nil {
 		return api.TxStatus{}, err
 	}
-	for _, r := range receipts {
-		if r.TxID == p.TxID {
-			view := receiptView(height, r)
-			out := api.TxStatus{TxID: p.TxID, Status: "final", Height: height, Index: uint64(index), Receipt: &view}
-			out.Bytes, err = n.rawTx(height, index)
-			return out, err
-		}
+	if len(receipts) > 0 && receipts[0].System() {
+		receipts = receipts[1:]
 	}
-	return api.TxStatus{}, fmt.Errorf("%w: receipt of %v at height %d", store.ErrCorrupt, p.TxID, height)
+	if int(index) >= len(receipts) || receipts[index].TxID != p.TxID {
+		return api.TxStatus{}, fmt.Errorf("%w: receipt of %v at height %d", store.ErrCorrupt, p.TxID, height)
+	}
+	view := receiptView(height, receipts[index])
+	out := api.TxStatus{TxID: p.TxID, Status: "final", Height: height, Index: uint64(index), Receipt: &view}
+	out.Bytes, err = n.rawTx(height, index)
+	return out, err
 }
 
 // rawTx returns the bytes of the transaction at an index of a block.
@@ -246,20 +253,22 @@ func (n *Node) FaucetRequest(ctx context.Context, p api.FaucetParams) (api.TxSta
 	if n.cfg.Operator.IsZero() {
 		return api.TxStatus{}, api.Service("NOT_TESTNET", "this node has no key that could ask the faucet", "ask another node, or send a FaucetDrip with openledger tx build")
 	}
-	raw, err := n.signOwn(ctx, &tx.FaucetDrip{To: p.Address})
+	got, err := n.sendOwn(ctx, &tx.FaucetDrip{To: p.Address})
+	return got, clientError(err)
+}
+
+// buildOwn builds a transaction of the operator's account.
+func (n *Node) buildOwn(ctx context.Context, payload tx.Payload) (api.TxBuilt, error) {
+	fields, err := json.Marshal(payload)
 	if err != nil {
-		return api.TxStatus{}, err
+		return api.TxBuilt{}, err
 	}
-	return n.TxSubmit(ctx, api.TxSubmitParams{Bytes: raw})
+	return n.TxBuild(ctx, api.TxBuildParams{Kind: payload.Kind().String(), Fields: fields, Sender: n.operator()})
 }
 
 // signOwn builds and signs a transaction of the operator's account.
 func (n *Node) signOwn(ctx context.Context, payload tx.Payload) ([]byte, error) {
-	fields, err := json.Marshal(payload)
-	if err != nil {
-		return nil, err
-	}
-	built, err := n.TxBuild(ctx, api.TxBuildParams{Kind: payload.Kind().String(), Fields: fields, Sender: n.operator()})
+	built, err := n.buildOwn(ctx, payload)
 	if err != nil {
 		return nil, err
 	}

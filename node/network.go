@@ -124,6 +124,25 @@ func (n *Node) lag() uint64 {
 	return max(n.best(), own) - own
 }
 
+// askEvery is how often one peer is asked how high it is. Gossip of final blocks
+// tells it faster; this is for a node that gossip does not reach.
+const askEvery = 5 * time.Second
+
+// askHeights asks the connected peers for their status, one after another, until
+// ctx ends.
+func (n *Node) askHeights(ctx context.Context) {
+	for turn := 0; pause(ctx, askEvery); turn++ {
+		list := n.host.Peers()
+		if len(list) == 0 {
+			continue
+		}
+		id := list[turn%len(list)].ID
+		if _, err := n.host.RequestStatus(ctx, id); err != nil && ctx.Err() == nil {
+			n.log.Debug("ask status", "peer", id, "err", err)
+		}
+	}
+}
+
 // protocols registers what this node answers (P2P-08).
 func (n *Node) protocols() error {
 	list := []stream.Protocol{
@@ -224,7 +243,7 @@ func (n *Node) joinTopics() (err error) {
 // onTx admits a gossiped transaction: invalid ones charge the peer, the rest is
 // local policy (P2P-11).
 func (n *Node) onTx(_ context.Context, _ peers.ID, data []byte) gossip.Verdict {
-	err := n.admit(bytes.Clone(data))
+	_, err := n.admit(bytes.Clone(data))
 	switch {
 	case err == nil:
 		return gossip.Accept
@@ -234,26 +253,27 @@ func (n *Node) onTx(_ context.Context, _ peers.ID, data []byte) gossip.Verdict {
 	return gossip.Ignore
 }
 
-// admit decodes, verifies and adds a transaction to the mempool.
-func (n *Node) admit(raw []byte) error {
+// admit decodes, verifies and adds a transaction to the mempool. Errors: those of
+// tx and mempool.
+func (n *Node) admit(raw []byte) (tx.ID, error) {
 	if _, ok := n.pool.Lookup(raw); ok {
-		return mempool.ErrKnown
+		return tx.ID{}, mempool.ErrKnown
 	}
 	s, err := tx.Decode(raw)
 	if err != nil {
-		return err
+		return tx.ID{}, err
 	}
 	v, err := tx.Verify(n.chain.Env().ChainID, s)
 	if err != nil {
-		return err
+		return tx.ID{}, err
 	}
 	if err := n.pool.Add(v); err != nil {
-		return err
+		return tx.ID{}, err
 	}
 	if n.driver != nil {
 		n.driver.Wake()
 	}
-	return nil
+	return v.ID(), nil
 }
 
 func (n *Node) verifyTxs(raw [][]byte) ([]tx.Verified, error) {

@@ -74,6 +74,7 @@ type Node struct {
 	heights *heights
 
 	state   atomic.Value // string: starting, syncing, …
+	pruning atomic.Bool
 	stop    context.CancelFunc
 	work    sync.WaitGroup
 	started time.Time
@@ -120,7 +121,7 @@ func New(cfg Config) (n *Node, err error) {
 func (n *Node) openChain() (err error) {
 	set := n.cfg.Settings
 	if n.store, err = store.Open(n.cfg.Home, store.Options{CacheMiB: int(set.Store.CacheMiB), Logger: n.log}); err != nil {
-		return err
+		return damaged(err, "move "+filepath.Join(n.cfg.Home, "ledger")+" away, keep everything else, and start again: the node fetches the chain anew")
 	}
 	if n.chain, err = chain.Open(n.store, n.cfg.Genesis); err != nil {
 		return err
@@ -169,11 +170,6 @@ func (n *Node) openConsensus() error {
 	if n.index < 0 {
 		return nil
 	}
-	wal, records, err := store.OpenWAL(filepath.Join(n.cfg.Home, "wal"))
-	if err != nil {
-		return err
-	}
-	n.wal = wal
 	root, err := n.chain.Root()
 	if err != nil {
 		return err
@@ -181,20 +177,13 @@ func (n *Node) openConsensus() error {
 	cfg := driver.Config{
 		Core: consensus.Config{ChainID: n.chain.Env().ChainID, Set: n.chain.Set(), Seed: leaderSeed(n.chain.Env().ChainID),
 			Key: n.cfg.Validator, Root: root, Params: consensus.LocalParams()},
-		Chain: n.chain, Pool: n.pool, Verify: n.verifyTxs, Net: validators{n}, WAL: wal, Clock: n.clock,
+		Chain: n.chain, Pool: n.pool, Verify: n.verifyTxs, Net: validators{n}, Clock: n.clock,
 		Catchup: n.syncer.Catchup, Committed: n.committed, Log: n.log,
 	}
-	for _, r := range records {
-		if r.Kind == driver.RecordBatch {
-			cfg.Batches = append(cfg.Batches, r.Payload)
-			continue
-		}
-		rec, err := consensus.DecodeRecord(r.Payload)
-		if err != nil {
-			return fmt.Errorf("write-ahead log: %w", err)
-		}
-		cfg.Records = append(cfg.Records, rec)
+	if n.wal, err = n.openLog(&cfg); err != nil {
+		return err
 	}
+	cfg.WAL = n.wal
 	n.driver, err = driver.New(cfg)
 	return err
 }
@@ -260,6 +249,11 @@ func (n *Node) shutdown() error {
 // release closes what New opened, in reverse order.
 func (n *Node) release() error {
 	var errs []error
+	if n.rpc != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		errs = append(errs, n.rpc.Close(ctx))
+	}
 	if n.fetcher != nil {
 		n.fetcher.Close()
 	}
@@ -292,25 +286,41 @@ func (n *Node) committed(b *chain.Block) {
 	n.prune(h.Height)
 }
 
-// pruneEvery is how many heights pass between prunings.
-const pruneEvery = 2_048
+// pruneEvery is how many heights pass between prunings, minRetain how many are
+// kept whatever is configured: a core may be rooted a few heights below the head.
+const (
+	pruneEvery = 2_048
+	minRetain  = 1_024
+)
+
+// prune gives up old states beside the chain, which it must not hold up.
 
 func (n *Node) prune(height uint64) {
-	keep := n.cfg.Settings.Store.RetainHeights
+	keep := max(n.cfg.Settings.Store.RetainHeights, minRetain)
 	if n.cfg.Settings.Store.Archive || height%pruneEvery != 0 || height <= keep {
 		return
 	}
-	if err := n.store.Prune(keep); err != nil {
-		n.log.Warn("prune", "height", height, "err", err)
+	if n.pruning.Swap(true) {
+		return // the last one is still at work
 	}
+	n.spawn(func() {
+		defer n.pruning.Store(false)
+		if err := n.store.Prune(keep); err != nil {
+			n.log.Warn("prune", "height", height, "err", err)
+		}
+	})
 }
 
 // view returns the newest committed state.
 func (n *Node) view() (state.View, error) { return n.chain.View() }
 
+// maxLag is how many heights behind a node is still up to date: blocks are made
+// faster than they travel.
+const maxLag = 16
+
 // ready is the answer of /readyz.
 func (n *Node) ready() error {
-	if lag := n.lag(); lag > 2 {
+	if lag := n.lag(); lag > maxLag {
 		return fmt.Errorf("%d heights behind", lag)
 	}
 	return nil

@@ -7,14 +7,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/p2p/gossip"
 )
 
 // outbox publishes gossip and holds what had no peer to go to, until one comes:
 // pubsub itself forgets it.
 type outbox struct {
-	mu   sync.Mutex
-	held []letter
+	mu      sync.Mutex
+	held    []letter
+	waiting map[tx.ID]time.Time // transactions handed in here, and when they were last published
 }
 
 type letter struct {
@@ -25,6 +27,11 @@ type letter struct {
 const (
 	maxHeld   = 4_096
 	heldEvery = 200 * time.Millisecond
+
+	// A transaction that still waits is published again: gossip loses messages.
+	// Earlier, pubsub would drop the bytes as seen.
+	resendAfter = 100 * time.Second
+	maxWaiting  = 16_384
 )
 
 // publish sends data on a topic, now or when the topic has a peer.
@@ -58,6 +65,54 @@ func (o *outbox) run(ctx context.Context) {
 		for _, l := range held {
 			if err := o.publish(ctx, l.topic, l.data); err != nil && ctx.Err() == nil {
 				continue // refused for good: too large or invalid
+			}
+		}
+	}
+}
+
+// sent remembers a transaction that was handed in here.
+func (o *outbox) sent(id tx.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.waiting == nil {
+		o.waiting = map[tx.ID]time.Time{}
+	}
+	if len(o.waiting) < maxWaiting {
+		o.waiting[id] = time.Now()
+	}
+}
+
+// due lists the transactions that were last published before since.
+func (o *outbox) due(since time.Time) (out []tx.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, at := range o.waiting {
+		if at.Before(since) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// done forgets a transaction that no longer waits.
+func (o *outbox) done(id tx.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.waiting, id)
+}
+
+// resend publishes again what still waits, until ctx ends.
+func (n *Node) resend(ctx context.Context) {
+	for pause(ctx, resendAfter/10) {
+		for _, id := range n.out.due(time.Now().Add(-resendAfter)) {
+			raw := n.pool.Get(id)
+			if raw == nil {
+				n.out.done(id)
+				continue
+			}
+			n.out.sent(id)
+			if err := n.out.publish(ctx, n.topics.tx, raw); err != nil {
+				n.log.Debug("publish again", "err", err)
 			}
 		}
 	}

@@ -74,7 +74,7 @@ func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate) (
 
 // places lists the block's transaction ids in order, with zero where the ledger
 // already knows a better place: a repetition is refused without effect, and must
-// not hide the receipt of the one that was executed (CONS-27).
+// not hide the receipt of the one that was executed.
 func (c *Chain) places(r *result) ([][32]byte, error) {
 	txs := r.block.Verified.Txs()
 	receipts := r.receipts[len(r.receipts)-len(txs):]

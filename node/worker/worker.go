@@ -44,26 +44,48 @@ type Worker struct {
 func New(s Services, lie bool, log *slog.Logger) *Worker { return &Worker{s: s, log: log, lie: lie} }
 
 // Turn looks for work once: tasks of its own that a crash interrupted, then
-// posted ones. It returns when there is nothing to do now.
+// posted ones. It returns when there is nothing to do now, with the errors of
+// tasks that may go better at the next turn.
 func (w *Worker) Turn(ctx context.Context) error {
+	tried := map[tx.ID]bool{}
+	var failed error
 	for ctx.Err() == nil {
-		id, t, err := w.next()
+		id, t, err := w.next(tried)
 		if err != nil || t == nil {
-			return err
+			return errors.Join(failed, err)
 		}
-		if err := w.do(ctx, id, *t); err != nil {
-			if errors.Is(err, train.ErrStopped) || ctx.Err() != nil {
-				return nil
-			}
-			var refused *tx.Error
-			if !errors.Is(err, ErrTask) && !errors.As(err, &refused) {
-				return fmt.Errorf("task %v: %w", id, err) // may go better at the next turn
-			}
+		tried[id] = true
+		err = w.do(ctx, id, *t)
+		switch {
+		case err == nil:
+		case errors.Is(err, train.ErrStopped) || ctx.Err() != nil:
+			return nil
+		case lasting(err):
 			w.log.Warn("task given up", "id", id, "err", err)
 			w.skip(id)
+		default:
+			failed = errors.Join(failed, fmt.Errorf("task %v: %w", id, err))
 		}
 	}
 	return nil
+}
+
+// lasting reports an error that the same task will give again: it cannot be
+// computed, or the ledger refused what we sent for a reason that time does not
+// mend. Fees, funds and nonces may be better at the next turn.
+func lasting(err error) bool {
+	var refused *tx.Error
+	switch {
+	case errors.Is(err, ErrTask):
+		return true
+	case !errors.As(err, &refused):
+		return false
+	}
+	switch refused.Code {
+	case tx.TxFunds, tx.TxFeeLow, tx.TxExpired, tx.TxNonceLow, tx.TxNonceGap, tx.TxNotYet:
+		return false
+	}
+	return true
 }
 
 func skipKey(id tx.ID) []byte { return append([]byte("worker/skip/"), id[:]...) }
@@ -75,21 +97,22 @@ func (w *Worker) skip(id tx.ID) {
 	}
 }
 
-// next returns the task to go on with.
-func (w *Worker) next() (id tx.ID, best *task.Task, err error) {
+// next returns the task to go on with, nil if none is left besides those tried.
+func (w *Worker) next(tried map[tx.ID]bool) (id tx.ID, best *task.Task, err error) {
 	v, err := w.s.View()
 	if err != nil {
 		return id, nil, err
 	}
 	me := w.s.Operator()
 	err = EachTask(v, func(at tx.ID, t task.Task) bool {
+		mine := t.State == task.Assigned && *t.Operator == me
+		if tried[at] || !mine && (t.State != task.Posted || t.Spec.Requester == me || best != nil) {
+			return true
+		}
 		if _, err := w.s.Local().Get(skipKey(at)); err == nil {
 			return true
 		}
-		mine := t.State == task.Assigned && *t.Operator == me
-		if mine || (t.State == task.Posted && t.Spec.Requester != me && best == nil) {
-			id, best = at, &t
-		}
+		id, best = at, &t
 		return !mine
 	})
 	return id, best, err
@@ -116,16 +139,18 @@ func EachTask(v state.View, visit func(tx.ID, task.Task) bool) error {
 	}
 }
 
+// do computes one task. The data comes before the claim: who claims and cannot
+// compute holds the task up until its deadline.
 func (w *Worker) do(ctx context.Context, id tx.ID, t task.Task) error {
+	in, err := Load(ctx, w.s, id, t.Spec)
+	if err != nil {
+		return err
+	}
 	if t.State == task.Posted {
 		if err := w.s.Send(ctx, &tx.TaskClaim{Task: id}); err != nil {
 			return fmt.Errorf("claim: %w", err)
 		}
 		w.log.Info("task claimed", "id", id, "kind", t.Spec.Kind)
-	}
-	in, err := Load(ctx, w.s, id, t.Spec)
-	if err != nil {
-		return err
 	}
 	in.Operator = w.s.Operator()
 	lie := w.lie && t.Spec.Kind == task.Train
