@@ -52,6 +52,8 @@ var homes = map[string][]string{
 	"github.com/cockroachdb/datadriven":          {},
 	"github.com/rogpeppe/go-internal/testscript": {},
 	"github.com/marcopolo/simnet":                {"p2p/p2ptest"},
+	"github.com/quic-go/quic-go":                 {"p2p/p2ptest"},
+	"go.uber.org/fx":                             {"p2p/p2ptest"},
 	"golang.org/x/term":                          {"cmd/openledger"},
 	"golang.org/x/tools":                         {},
 	"pgregory.net/rapid":                         {},

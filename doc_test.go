@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -211,4 +212,36 @@ func isFolder(path string) bool {
 func hasMember(o types.Object, name string) bool {
 	found, _, _ := types.LookupFieldOrMethod(o.Type(), true, o.Pkg(), name)
 	return found != nil
+}
+
+// link matches a relative link of a document, mention a file of docs named in
+// running text.
+var (
+	link    = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	mention = regexp.MustCompile(`\bdocs/(?:adr/[0-9]{4}|[a-z0-9_/.-]+\.(?:md|json|py))`)
+)
+
+// TestLinksLeadSomewhere wants every file that a document points to to exist.
+func TestLinksLeadSomewhere(t *testing.T) {
+	for _, name := range documents(t) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var targets []string
+		for _, m := range link.FindAllStringSubmatch(string(b), -1) {
+			targets = append(targets, filepath.Join(filepath.Dir(name), m[1]))
+		}
+		for _, m := range mention.FindAllString(string(b), -1) {
+			if strings.HasPrefix(m, "docs/adr/") && !strings.HasSuffix(m, ".md") {
+				m += "-*.md"
+			}
+			targets = append(targets, m)
+		}
+		for _, target := range targets {
+			if found, err := filepath.Glob(target); err != nil || len(found) == 0 {
+				t.Errorf("%s points to %s, which does not exist", name, target)
+			}
+		}
+	}
 }
