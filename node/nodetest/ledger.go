@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -37,8 +38,8 @@ type Ledger struct {
 	Owner    keys.PrivateKey // of the model; has money
 
 	mu       sync.Mutex
-	keys     [][]byte // ascending
-	values   map[string][]byte
+	now      view
+	shared   bool // now was handed out and must not change
 	height   uint64
 	receipts map[uint64][]ledger.Receipt
 	blobs    map[content.ID][]byte
@@ -53,8 +54,8 @@ func Key(n byte) keys.PrivateKey { return keys.FromSeed([32]byte{0x7e, n}) }
 // New returns a ledger with one validator and three rich accounts.
 func New(t testing.TB) *Ledger {
 	t.Helper()
-	l := &Ledger{Clock: clock.NewManual(StartMS), Operator: Key(1), User: Key(2), Owner: Key(3), values: map[string][]byte{},
-		receipts: map[uint64][]ledger.Receipt{}, blobs: map[content.ID][]byte{}}
+	l := &Ledger{Clock: clock.NewManual(StartMS), Operator: Key(1), User: Key(2), Owner: Key(3),
+		now: view{values: map[string][]byte{}}, receipts: map[uint64][]ledger.Receipt{}, blobs: map[content.ID][]byte{}}
 	var accounts []genesis.Alloc
 	for _, k := range []keys.PrivateKey{l.Operator, l.User, l.Owner} {
 		accounts = append(accounts, genesis.Alloc{Address: Account(k), Amount: 1_000 * fixed.OPEN})
@@ -71,17 +72,20 @@ func New(t testing.TB) *Ledger {
 
 // apply changes the state.
 func (l *Ledger) apply(writes []merkle.KV) {
+	if l.shared && len(writes) > 0 {
+		l.now, l.shared = view{keys: slices.Clone(l.now.keys), values: maps.Clone(l.now.values)}, false
+	}
 	for _, kv := range writes {
-		at, found := slices.BinarySearchFunc(l.keys, kv.Key, bytes.Compare)
+		at, found := slices.BinarySearchFunc(l.now.keys, kv.Key, bytes.Compare)
 		switch {
 		case kv.Value == nil && found:
-			l.keys = slices.Delete(l.keys, at, at+1)
-			delete(l.values, string(kv.Key))
+			l.now.keys = slices.Delete(l.now.keys, at, at+1)
+			delete(l.now.values, string(kv.Key))
 		case kv.Value != nil:
 			if !found {
-				l.keys = slices.Insert(l.keys, at, kv.Key)
+				l.now.keys = slices.Insert(l.now.keys, at, kv.Key)
 			}
-			l.values[string(kv.Key)] = kv.Value
+			l.now.values[string(kv.Key)] = kv.Value
 		}
 	}
 }
@@ -102,9 +106,9 @@ func (l *Ledger) PutBlob(b []byte) content.ID {
 	return id
 }
 
-// view is a copy of the state.
+// view is one state.
 type view struct {
-	keys   [][]byte
+	keys   [][]byte // ascending
 	values map[string][]byte
 }
 
@@ -113,8 +117,16 @@ func (v view) Get(key []byte) ([]byte, error) { return bytes.Clone(v.values[stri
 
 // Scan implements state.View.
 func (v view) Scan(prefix, after []byte, limit int) (out []merkle.KV, err error) {
-	for _, k := range v.keys {
-		if bytes.HasPrefix(k, prefix) && (after == nil || bytes.Compare(k, after) > 0) && len(out) < limit {
+	from := prefix
+	if bytes.Compare(after, prefix) > 0 {
+		from = after
+	}
+	at, _ := slices.BinarySearchFunc(v.keys, from, bytes.Compare)
+	for _, k := range v.keys[at:] {
+		if !bytes.HasPrefix(k, prefix) || len(out) >= limit {
+			break
+		}
+		if after == nil || bytes.Compare(k, after) > 0 {
 			out = append(out, merkle.KV{Key: k, Value: v.values[string(k)]})
 		}
 	}
@@ -125,15 +137,8 @@ func (v view) Scan(prefix, after []byte, limit int) (out []merkle.KV, err error)
 func (l *Ledger) View() state.View {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.view()
-}
-
-func (l *Ledger) view() view {
-	v := view{keys: slices.Clone(l.keys), values: make(map[string][]byte, len(l.values))}
-	for k, b := range l.values {
-		v.values[k] = b
-	}
-	return v
+	l.shared = true
+	return l.now
 }
 
 // Block makes a block at the clock's time with at most one transaction. Errors:
@@ -141,7 +146,7 @@ func (l *Ledger) view() view {
 func (l *Ledger) Block(key *keys.PrivateKey, payload tx.Payload) (tx.ID, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := l.view()
+	v := l.now
 	var txs []tx.Verified
 	var id tx.ID
 	if key != nil {

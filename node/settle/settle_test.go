@@ -201,7 +201,7 @@ func (w *world) claimAll(t testing.TB, who keys.Address, want fixed.Amount) {
 }
 
 // TestACrashAtAnyWriteLosesNothing stops the machine at every write of a whole
-// life of the books: twelve requests, redeems, commits.
+// life of the books: six requests, redeems, commits.
 func TestACrashAtAnyWriteLosesNothing(t *testing.T) {
 	for _, mode := range []struct {
 		name           string
@@ -213,7 +213,7 @@ func TestACrashAtAnyWriteLosesNothing(t *testing.T) {
 				d := &brokenDisk{Local: w.s.Local(), left: k, applied: mode.applied, power: mode.power}
 				w.restart(t, d)
 				w.life(t, d)
-				owed := w.settled(t, 12)
+				owed := w.settled(t, 6)
 				if len(owed) != 2 {
 					t.Fatalf("stopped at write %d: owed %v", k, owed)
 				}
@@ -244,7 +244,7 @@ func TestCHN06AVoucherIsOnDiskBeforeItsAnswer(t *testing.T) {
 	}
 }
 
-// life plays twelve requests and their settlement, and restarts after a crash.
+// life plays six requests and their settlement, and restarts after a crash.
 func (w *world) life(t testing.TB, d *brokenDisk) {
 	t.Helper()
 	again := func(do func() error) {
@@ -257,14 +257,14 @@ func (w *world) life(t testing.TB, d *brokenDisk) {
 			t.Fatalf("%v, %d writes left", err, d.left)
 		}
 	}
-	for n := range uint64(12) {
+	for n := range uint64(6) {
 		again(func() error { return w.ask(n + 1) })
-		if n%3 == 2 {
+		if n%2 == 1 {
 			w.Tick(t, 6_000) // most redeems fall into an epoch of their own
 			again(func() error { return w.till.Run(t.Context()) })
 		}
 	}
-	for range 30 {
+	for range 22 {
 		w.Tick(t, 2_000)
 		again(func() error { return w.till.Run(t.Context()) })
 	}
