@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint fuzz sim bench clean
+# Targets: build demo test deps lint fuzz sim e2e bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 FUZZTIME ?= 5s
 RACE   := ./node/... ./p2p/... ./rpc/...
 
-.PHONY: build demo test deps lint fuzz sim bench clean
+.PHONY: build demo test deps lint fuzz sim e2e bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -45,6 +45,12 @@ fuzz:
 
 sim:
 	go test ./consensus/coretest -run '^TestSim$$' -count=1 -timeout 60m -args -seeds $(SEEDS)
+
+# Real processes under load; one is killed and comes back. RATE transfers a second for SECONDS.
+RATE    ?= 200
+SECONDS ?= 20
+e2e: build
+	go test ./testnet/e2e -v -count=1 -timeout 30m -args -binary $(CURDIR)/$(BIN) -rate $(RATE) -seconds $(SECONDS)
 
 bench:
 	go test ./... -run '^$$' -bench . -benchtime 1s
