@@ -177,7 +177,7 @@ func newModelShowCmd(a *app) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&prove, "prove", false, "add the proof that `openledger verify proof` checks")
+	cmd.Flags().BoolVar(&prove, "prove", false, "add a state proof to the JSON; `openledger query proof` writes one to a file and checks it")
 	return cmd
 }
 

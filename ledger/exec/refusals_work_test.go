@@ -9,7 +9,10 @@ import (
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/merkle"
 	"github.com/openledger/openledger/ledger/state"
+	"github.com/openledger/openledger/ledger/task"
 	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/poa/checkpoint"
+	"github.com/openledger/openledger/poa/program"
 )
 
 func kvs(key, value []byte) []merkle.KV { return []merkle.KV{{Key: key, Value: value}} }
@@ -44,6 +47,18 @@ func TestTrainDescriptorRefusals(t *testing.T) {
 		{"a dataset of another width", requester, nil, train(func(w *world, p *tx.TrainDescriptor) { p.Datasets = []ID{w.narrow} }), tx.EncField},
 		{"validation rows of another width", requester, nil, train(func(w *world, p *tx.TrainDescriptor) { p.Validation = w.narrow }), tx.EncField},
 		{"a program of another width", requester, nil, train(func(w *world, p *tx.TrainDescriptor) { p.Train.Features = 63 }), tx.EncField},
+		{"an attribution in more segments than one commitment holds", requester, func(w *world) {
+			d, err := state.GetDataset(w.view, w.train().Validation)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			d.Rows = checkpoint.MaxSegments + 1
+			w.view.write(kvs(state.DatasetKey(w.train().Validation), encode(d)))
+		}, func(w *world) tx.Payload {
+			p := w.train()
+			p.TaskKind, p.Train, p.Attribute = uint8(task.Attribute), nil, &program.Attribute{Method: program.KNN, K: 5, Rows: 1}
+			return p
+		}, tx.EncField},
 		{"no money for the escrow", requester, nil, train(func(w *world, p *tx.TrainDescriptor) { p.Price = 2 * rich }), tx.TskEscrow},
 		{"no money for the state deposit", stranger, poor, train(func(w *world, p *tx.TrainDescriptor) {}), tx.ObjDeposit},
 	})

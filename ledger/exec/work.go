@@ -12,6 +12,7 @@ import (
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/task"
 	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/poa/checkpoint"
 )
 
 // trainDescriptor posts a task and puts price and check fee into escrow. Errors:
@@ -66,7 +67,11 @@ func (m *machine) fitDatasets(p *tx.TrainDescriptor) (uint64, error) {
 	if p.Train != nil {
 		return p.Train.Segments, nil
 	}
-	return p.Attribute.Segments(val.Rows), nil
+	n := p.Attribute.Segments(val.Rows)
+	if n > checkpoint.MaxSegments { // nobody could commit to it
+		return 0, tx.Errorf(tx.EncField, "%d segments of %d validation rows, at most %d; take more rows for each", n, p.Attribute.Rows, checkpoint.MaxSegments)
+	}
+	return n, nil
 }
 
 func (m *machine) trainable(id ID) (state.Dataset, error) {

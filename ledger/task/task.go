@@ -18,9 +18,9 @@ type ID = channel.ID
 
 // Limits of a task.
 const (
-	Checkers    = 3 // drawn for each attempt, as far as they exist
-	Attempts    = 2 // draws before an undecided task expires
-	MaxSegments = 1 << 24
+	Checkers    = 3                  // drawn for each attempt, as far as they exist
+	Attempts    = 2                  // draws before an undecided task expires
+	MaxSegments = 4_096              // of one commitment, as poa/checkpoint has it
 	MinWindowMS = 1_000              // shortest window in chain milliseconds
 	MaxWindowMS = 7 * 24 * 3_600_000 // longest window
 )
