@@ -170,7 +170,11 @@ func (a *app) passphrase(cmd *cobra.Command, prompt string) ([]byte, error) {
 		}
 	}
 	if path, ok := strings.CutPrefix(source, "file:"); ok {
-		return keystore.UnlockFile(path)
+		pass, err := keystore.UnlockFile(path)
+		if err != nil {
+			return nil, usage("--unlock file:%s: %v", path, err)
+		}
+		return pass, nil
 	}
 	if source != "prompt" {
 		return nil, usage("--unlock %q: use prompt or file:PATH", source)

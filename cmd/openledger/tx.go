@@ -3,8 +3,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/tx"
@@ -203,7 +206,7 @@ func newTxSignCmd(a *app) *cobra.Command {
 			}
 			signed, err := client.Sign(f.Body, payload, f.Chain, key)
 			if err != nil {
-				return err
+				return usage("%s: %v", args[0], err)
 			}
 			f.Signed = signed.Encode()
 			return a.print(cmd, f, func(w io.Writer) { writeTxFile(w, f) })
@@ -265,25 +268,47 @@ func newTxDecodeCmd(a *app) *cobra.Command {
 		Use: "decode FILE", Short: "Explain a transaction file; needs no node", Args: cobra.ExactArgs(1),
 		Example: "  openledger tx decode signed.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, _, err := readTxFile(args[0])
+			f, payload, err := readTxFile(args[0])
 			if err != nil {
 				return err
 			}
-			body, err := tx.DecodeBody(f.Body)
+			d, err := decodeTxFile(f, payload)
 			if err != nil {
 				return usage("%s: %v", args[0], err)
 			}
-			fields, err := json.Marshal(body.Payload)
-			if err != nil {
-				return err
-			}
-			d := api.TxDecoded{TxID: body.ID(f.Chain), Kind: body.Kind.String(), Sender: body.Sender, Nonce: body.Nonce,
-				MaxFee: body.MaxFee, Tip: body.Tip, ValidUntil: body.ValidUntil, Fields: fields, Signed: len(f.Signed) > 0}
 			return a.print(cmd, d, func(w io.Writer) {
-				fmt.Fprintf(w, "%s  %s\nfrom %s  nonce %d  max fee %s\n%s\n", d.Kind, d.TxID, d.Sender, d.Nonce, d.MaxFee, d.Fields)
+				fmt.Fprintf(w, "%s  %s\nfrom %s  nonce %d  max fee %s  %s\n%s\n", d.Kind, d.TxID, d.Sender, d.Nonce, d.MaxFee,
+					map[bool]string{true: "signed", false: "not signed"}[d.Signed], d.Fields)
 			})
 		},
 	}
+}
+
+// decodeTxFile explains what the file's bytes say. Fields that say something else
+// and a signature that does not hold are errors.
+func decodeTxFile(f txFile, payload tx.Payload) (d api.TxDecoded, err error) {
+	body, err := tx.DecodeBody(f.Body)
+	if err != nil {
+		return d, err
+	}
+	if body.Kind != payload.Kind() || !bytes.Equal(enc.Encode(body.Payload), enc.Encode(payload)) {
+		return d, errors.New("the body is another transaction than kind and fields say")
+	}
+	if len(f.Signed) > 0 {
+		s, err := tx.Decode(f.Signed)
+		if err != nil {
+			return d, fmt.Errorf("signed: %w", err)
+		}
+		if s.Body.ID(f.Chain) != body.ID(f.Chain) {
+			return d, errors.New("signed: the signature is of another body")
+		}
+		if _, err := tx.Verify(f.Chain, s); err != nil {
+			return d, fmt.Errorf("signed: %w", err)
+		}
+	}
+	fields, err := json.Marshal(body.Payload)
+	return api.TxDecoded{TxID: body.ID(f.Chain), Kind: body.Kind.String(), Sender: body.Sender, Nonce: body.Nonce,
+		MaxFee: body.MaxFee, Tip: body.Tip, ValidUntil: body.ValidUntil, Fields: fields, Signed: len(f.Signed) > 0}, err
 }
 
 func newTxPendingCmd(a *app) *cobra.Command {
