@@ -104,7 +104,7 @@ const inferDeadline = 20 * time.Second
 // inferProtocol answers other nodes for their users.
 func (n *Node) inferProtocol() stream.Protocol {
 	return stream.Protocol{Name: serve.Protocol, MaxFrame: serve.MaxFrame, MaxReq: serve.MaxRequest, MaxTotal: serve.MaxReply,
-		Deadline: inferDeadline, Rate: 64, Burst: 256, Handler: n.onInfer}
+		Deadline: inferDeadline, Rate: 200, Burst: 400, Handler: n.onInfer}
 }
 
 // onInfer answers one request of a peer from this node's own books.
@@ -229,6 +229,9 @@ func (n *Node) inferAsk(ctx context.Context, operator keys.Address, r serve.Requ
 		raw = append(raw, frame...)
 		return nil
 	})
+	if errors.Is(err, stream.ErrBusy) {
+		return nil, api.Busy("the node of operator "+operator.String()+" is busy", 250)
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			n.log.Debug("operator does not answer", "operator", operator, "err", err)

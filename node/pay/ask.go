@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
@@ -118,6 +119,9 @@ func (p *Payer) deliver(ctx context.Context, b *purse, l *lane, s api.Served) (P
 		features[i] = uint64(c)
 	}
 	a, err := p.node.InferRun(ctx, api.InferParams{Voucher: req.Voucher, Features: features})
+	for try := 0; try < busyTries && busy(ctx, err); try++ {
+		a, err = p.node.InferRun(ctx, api.InferParams{Voucher: req.Voucher, Features: features})
+	}
 	if err != nil {
 		if refused(err) {
 			l.Open = nil
@@ -132,6 +136,26 @@ func (p *Payer) deliver(ctx context.Context, b *purse, l *lane, s api.Served) (P
 	l.Open = nil
 	l.raise(req.Voucher.Voucher.Nonce, req.Voucher.Voucher.Cum)
 	return Paid{Label: a.Label, Logits: a.Logits, Salt: a.Salt, Price: r.Receipt.Gross, Channel: b.Channel, Row: req.Row, Receipt: r}, b.save()
+}
+
+// busyTries is how often a busy operator is asked again.
+const busyTries = 20
+
+// busy waits as long as a busy node or operator asks for; false if err is another
+// one, or ctx has ended.
+func busy(ctx context.Context, err error) bool {
+	var e *api.Error
+	if !errors.As(err, &e) || e.Code != api.CodeBusy {
+		return false
+	}
+	t := time.NewTimer(time.Duration(min(max(e.Data.RetryAfterMS, 50), 2_000)) * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // Check verifies that an answer is the one that v paid for: a receipt of the

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/fixed"
@@ -44,6 +46,7 @@ type node struct {
 	newest   *channel.SignedVoucher
 	asked    []channel.Voucher
 
+	busy   int        // how often it says so
 	refuse *api.Error // before the voucher is taken
 	cut    bool       // the reply is lost
 	spoil  func(*receipt.Receipt, *api.InferAnswer)
@@ -58,6 +61,9 @@ func newNode() *node {
 func (n *node) InferRun(_ context.Context, p api.InferParams) (api.InferAnswer, error) {
 	v := p.Voucher.Voucher
 	n.asked = append(n.asked, v)
+	if n.busy--; n.busy >= 0 {
+		return api.InferAnswer{}, api.Busy("busy", 250)
+	}
 	if n.refuse != nil {
 		return api.InferAnswer{}, n.refuse
 	}
@@ -177,6 +183,21 @@ func TestARefusedVoucherPaysForTheNextRequest(t *testing.T) {
 	if _, err := p.Ask(t.Context(), chanID, served(), []byte{2, 1}); err != nil || n.promised() != price {
 		t.Fatalf("%v, promised %d", err, n.promised())
 	}
+}
+
+func TestABusyOperatorIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode()
+		n.busy = 7
+		p := open(t, t.TempDir(), n)
+		start := time.Now()
+		if _, err := p.Ask(t.Context(), chanID, served(), []byte{1, 1}); err != nil || n.promised() != price {
+			t.Fatalf("%v, promised %d", err, n.promised())
+		}
+		if took := time.Since(start); took != 7*250*time.Millisecond {
+			t.Errorf("waited %v", took)
+		}
+	})
 }
 
 func TestAnOperatorThatDoesNotAnswerIsPromisedOnePrice(t *testing.T) {

@@ -159,6 +159,9 @@ func (h holding) check(chainID [32]byte, id laneID, s channel.SignedVoucher) err
 // take puts an accepted voucher on disk.
 func (t *Till) take(id laneID, l laneRecord, held bool, h holding, s channel.SignedVoucher) error {
 	if !held {
+		if err := t.begin(h.height); err != nil {
+			return err
+		}
 		l.Seen = h.height
 		if h.lane != nil {
 			l.Redeemed = h.lane.Redeemed

@@ -28,6 +28,12 @@ const (
 // needs is on disk, so a crash in between repeats at most a step that changes
 // nothing. Errors: all that failed, joined; the next call tries again.
 func (t *Till) Run(ctx context.Context) error {
+	t.mu.Lock()
+	used := t.used
+	t.mu.Unlock()
+	if !used {
+		return nil
+	}
 	maps.DeleteFunc(t.later, func(_ string, at uint64) bool { return at <= t.cfg.Clock.Wall() })
 	if err := t.follow(ctx); err != nil {
 		return err

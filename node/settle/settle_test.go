@@ -232,7 +232,7 @@ func TestACrashAtAnyWriteLosesNothing(t *testing.T) {
 
 func TestCHN06AVoucherIsOnDiskBeforeItsAnswer(t *testing.T) {
 	w := newWorld(t)
-	d := &brokenDisk{Local: w.s.Local(), left: 2, power: true}
+	d := &brokenDisk{Local: w.s.Local(), left: 3, power: true}
 	w.restart(t, d)
 	if err := w.ask(1); !errors.Is(err, errCrash) {
 		t.Fatalf("the power did not fail: %v", err)

@@ -75,11 +75,13 @@ type Till struct {
 	db  records
 
 	mu    sync.Mutex
+	used  bool // a lane is on disk, or is about to be
 	turns map[ID]*turn
 	dirty map[laneID]bool // lanes that hold more than was redeemed
 
 	bookMu sync.Mutex // one book is built at a time
 	books  []cachedBook
+	whyMu  sync.Mutex // one statement is made at a time
 
 	later map[string]uint64 // of Run: what was refused is tried again at this wall time
 }
@@ -94,18 +96,12 @@ func New(cfg Config) (*Till, error) {
 	return t, t.recover()
 }
 
-// recover starts at the head if the books are new, finds the lanes that hold more than was redeemed, and the answer that
+// recover finds the lanes that hold more than was redeemed, and the answer that
 // a crash kept from being noted as the newest.
 func (t *Till) recover() error {
-	if _, ok, err := load[uint64](t.db, []byte(keyCursor)); err != nil {
-		return err
-	} else if !ok {
-		if err := t.begin(); err != nil {
-			return err
-		}
-	}
 	held := map[laneID]laneRecord{}
 	if err := t.db.lanes(nil, func(id laneID, l laneRecord) bool {
+		t.used = true
 		if l.Newest.Voucher.Cum > l.Redeemed {
 			t.dirty[id], held[id] = true, l
 		}
@@ -129,18 +125,17 @@ func (t *Till) recover() error {
 	return nil
 }
 
-// begin notes that no earlier block concerns these books: a lane begins with what
-// the ledger says when its first voucher comes.
-func (t *Till) begin() error {
-	v, err := t.cfg.Services.View()
-	if err != nil {
-		return err
+// begin notes before the first lane of these books that no block up to height
+// concerns them. Without lanes Run has nothing to follow.
+func (t *Till) begin(height uint64) error {
+	t.mu.Lock()
+	first := !t.used
+	t.used = true
+	t.mu.Unlock()
+	if !first {
+		return nil
 	}
-	clock, err := state.GetClock(v)
-	if err != nil {
-		return err
-	}
-	return t.db.put([]byte(keyCursor), clock.Height, false)
+	return t.db.put([]byte(keyCursor), height, false)
 }
 
 // turn serialises the requests of one channel.

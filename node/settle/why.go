@@ -92,6 +92,8 @@ func (t *Till) Why(commit ID, a proof.Anchor, at merkle.StateProof, payee keys.A
 	if last-first >= maxWhy {
 		return proof.Why{}, fmt.Errorf("%w: %d, at most %d", ErrTooMany, last-first+1, maxWhy)
 	}
+	t.whyMu.Lock()
+	defer t.whyMu.Unlock()
 	return proof.NewWhy(a, at, b.book, b.signed, payee)
 }
 

@@ -88,6 +88,6 @@ const exampleInfer = `{"voucher":{"voucher":{"channel":"` + exampleHash + `","of
 var inferMethods = []Method{
 	def("infer_models", Read, "Offers that are open.", `{}`, Backend.InferModels),
 	def("infer_run", Submit, "Pay for one answer of a model served by this node.", exampleInfer, Backend.InferRun),
-	def("poa_why", Read, "A statement why an account is paid by a commit.", `{"account":"`+exampleAddress+`","commit":"`+exampleHash+`"}`, Backend.PoaWhy),
-	def("poa_claim", Read, "The proof with which an account claims.", `{"account":"`+exampleAddress+`","commit":"`+exampleHash+`"}`, Backend.PoaClaim),
+	heavy(def("poa_why", Read, "A statement why an account is paid by a commit.", `{"account":"`+exampleAddress+`","commit":"`+exampleHash+`"}`, Backend.PoaWhy)),
+	heavy(def("poa_claim", Read, "The proof with which an account claims.", `{"account":"`+exampleAddress+`","commit":"`+exampleHash+`"}`, Backend.PoaClaim)),
 }
