@@ -124,16 +124,17 @@ func (n *Node) ChainEvents(ctx context.Context, p api.EventsParams) (api.ChainEv
 }
 
 // ChainProof implements api.ChainBackend.
-func (n *Node) ChainProof(ctx context.Context, p api.ProofParams) (api.StateProof, error) {
-	return n.prove(ctx, p.Key)
-}
-
-// prove states what stands at key under the newest certified header. Spec: RPC-05.
-func (n *Node) prove(_ context.Context, key []byte) (api.StateProof, error) {
+func (n *Node) ChainProof(_ context.Context, p api.ProofParams) (api.StateProof, error) {
 	height := n.chain.Head().Height
 	if height == 0 {
 		return api.StateProof{}, api.NotFinal("no block is final yet")
 	}
+	return n.prove(height, p.Key)
+}
+
+// prove states what stands at key after height−1, under the certified header of
+// height. Spec: RPC-05.
+func (n *Node) prove(height uint64, key []byte) (api.StateProof, error) {
 	anchor, err := n.anchor(height)
 	if err != nil {
 		return api.StateProof{}, err

@@ -22,7 +22,10 @@ const manifestFetch = 10 * time.Second
 // object reads one object, with its proof if asked for.
 func object[T any](ctx context.Context, n *Node, p api.IDParams, key []byte, get func(state.View, state.ID) (T, error)) (api.Object[T], error) {
 	var out api.Object[T]
-	height := n.chain.Head().Height
+	height, err := n.readHeight(p.Prove)
+	if err != nil {
+		return out, err
+	}
 	v, err := n.chain.ViewAt(height)
 	if err != nil {
 		return out, err
@@ -31,16 +34,32 @@ func object[T any](ctx context.Context, n *Node, p api.IDParams, key []byte, get
 	if out.Value, err = get(v, p.ID); err != nil {
 		return out, clientError(err)
 	}
-	out.Proof, err = n.proofIf(ctx, p.Prove, key)
+	out.Proof, err = n.proofIf(p.Prove, height, key)
 	return out, err
 }
 
-func (n *Node) proofIf(ctx context.Context, wanted bool, key []byte) (*api.StateProof, error) {
+// readHeight is the height that a read answers for: the head, or with a proof
+// the one below it, whose state root the head's header carries.
+func (n *Node) readHeight(prove bool) (uint64, error) {
+	head := n.chain.Head().Height
+	if !prove {
+		return head, nil
+	}
+	if head == 0 {
+		return 0, api.NotFinal("no block is final yet")
+	}
+	return head - 1, nil
+}
+
+func (n *Node) proofIf(wanted bool, height uint64, key []byte) (*api.StateProof, error) {
 	if !wanted {
 		return nil, nil
 	}
-	p, err := n.prove(ctx, key)
-	return &p, err
+	p, err := n.prove(height+1, key)
+	if err != nil {
+		return nil, err
+	}
+	return &p, nil
 }
 
 // list reads a page of objects by id.
@@ -75,7 +94,10 @@ func list[T any](n *Node, p api.Page, get func(state.View, *state.ID, int) ([]st
 
 // AccountGet implements api.ObjectBackend.
 func (n *Node) AccountGet(ctx context.Context, p api.AccountParams) (api.AccountView, error) {
-	height := n.chain.Head().Height
+	height, err := n.readHeight(p.Prove)
+	if err != nil {
+		return api.AccountView{}, err
+	}
 	v, err := n.chain.ViewAt(height)
 	if err != nil {
 		return api.AccountView{}, err
@@ -92,7 +114,7 @@ func (n *Node) AccountGet(ctx context.Context, p api.AccountParams) (api.Account
 	} else if !errors.Is(err, state.ErrUnknown) {
 		return out, err
 	}
-	out.Proof, err = n.proofIf(ctx, p.Prove, state.AccountKey(p.Address))
+	out.Proof, err = n.proofIf(p.Prove, height, state.AccountKey(p.Address))
 	return out, err
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/genesis"
 	"github.com/openledger/openledger/ledger/proof"
@@ -69,6 +70,9 @@ func newQueryAccountCmd(a *app) *cobra.Command {
 					return err
 				}
 				report, err := a.checkProof(v.Proof, state.AccountKey(address), f)
+				if err == nil && f.prove {
+					err = matchesProof(v)
+				}
 				if err != nil {
 					return err
 				}
@@ -77,9 +81,7 @@ func newQueryAccountCmd(a *app) *cobra.Command {
 					if v.Operator != nil {
 						fmt.Fprintf(w, "operator  device %s  bond %s\n", v.Operator.DeviceClass, v.Operator.Bond)
 					}
-					if f.prove {
-						fmt.Fprintln(w, report)
-					}
+					printProven(w, report)
 				})
 			})
 		},
@@ -87,6 +89,20 @@ func newQueryAccountCmd(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&f.prove, "prove", false, "ask for a proof and check it")
 	f.bind(cmd)
 	return cmd
+}
+
+// matchesProof compares what the node says of an account with what it proved.
+func matchesProof(v api.AccountView) error {
+	var proven state.Account
+	if v.Proof.Value != nil {
+		if err := enc.Decode(v.Proof.Value, &proven); err != nil {
+			return fmt.Errorf("the account's record is malformed: %w", err)
+		}
+	}
+	if proven.Free != v.Balance || proven.Nonce != v.Nonce {
+		return &exitError{exitNo, fmt.Errorf("the node says balance %s and nonce %d, it proved balance %s and nonce %d", v.Balance, v.Nonce, proven.Free, proven.Nonce)}
+	}
+	return nil
 }
 
 // addressOf reads an address, a key's name, or takes the only key of the home.
@@ -173,13 +189,23 @@ func newQueryProofCmd(a *app) *cobra.Command {
 					if p.Value != nil {
 						value = "0x" + hex.EncodeToString(p.Value)
 					}
-					fmt.Fprintf(w, "%s\nvalue %s\n", report, value)
+					fmt.Fprintf(w, "value %s\n", value)
+					printProven(w, report)
 				})
 			})
 		},
 	}
 	f.bind(cmd)
 	return cmd
+}
+
+func printProven(w io.Writer, r proof.Report) {
+	for _, line := range r.Passed {
+		fmt.Fprintf(w, "checked: %s\n", line)
+	}
+	for _, line := range r.Open {
+		fmt.Fprintf(w, "not checked: %s\n", line)
+	}
 }
 
 // checkProof verifies a proof here, under the genesis of --home if it has one,

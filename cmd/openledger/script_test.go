@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"github.com/openledger/openledger/ledger/genesis"
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/rpc/api"
 	"github.com/openledger/openledger/testnet/bundle"
 	"github.com/openledger/openledger/testnet/localnet"
 )
@@ -40,6 +42,8 @@ func TestMain(m *testing.M) {
 //	mktx FILE SENDER             write an unsigned transaction as `tx build` does; SENDER
 //	                             is an address or a file with one
 //	flip FILE OFFSET             change one byte; a negative offset counts from the end
+//	post URL BODY                what curl -d does
+//	examples URL                 call every method's example; none may be malformed or fail
 //
 // $PORT is the first port of a free block for `testnet up`.
 func TestScripts(t *testing.T) {
@@ -49,7 +53,7 @@ func TestScripts(t *testing.T) {
 		// A command that hangs is stopped, with its goroutines printed.
 		Deadline: time.Now().Add(2 * time.Minute),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "onejson": oneJSON, "mkjoin": mkJoin, "mktx": mkTx, "flip": flip,
+			"exits": exits, "onejson": oneJSON, "mkjoin": mkJoin, "mktx": mkTx, "flip": flip, "post": post, "examples": examples,
 		},
 	})
 }
@@ -168,4 +172,40 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	b[at] ^= 1
 	ts.Check(os.WriteFile(path, b, 0o600))
+}
+
+func post(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Post(args[0], "application/x-www-form-urlencoded", strings.NewReader(args[1]))
+	ts.Check(err)
+	defer resp.Body.Close()
+	_, err = io.Copy(ts.Stdout(), resp.Body)
+	ts.Check(err)
+}
+
+func examples(ts *testscript.TestScript, _ bool, args []string) {
+	for _, m := range api.Methods() {
+		if m.Socket() || m.Perm == api.Admin {
+			continue
+		}
+		resp, err := http.Post(args[0], "", strings.NewReader(m.Request()))
+		ts.Check(err)
+		var a struct {
+			Result json.RawMessage `json:"result"`
+			Error  *struct {
+				Code int           `json:"code"`
+				Data api.ErrorData `json:"data"`
+			} `json:"error"`
+		}
+		err = json.NewDecoder(resp.Body).Decode(&a)
+		resp.Body.Close()
+		ts.Check(err)
+		if a.Error == nil {
+			continue
+		}
+		switch a.Error.Code {
+		case api.CodeInternal, api.CodeInvalidParams, api.CodeInvalidRequest, api.CodeNoMethod:
+			ts.Fatalf("%s: %+v", m.Name, a.Error)
+		}
+		ts.Logf("%s: %+v", m.Name, a.Error)
+	}
 }
