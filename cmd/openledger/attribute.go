@@ -25,13 +25,7 @@ func newAttributeCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "attribute",
 		Short: "Say whose data made a model good, offline",
-		Args:  cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("unknown command %q of attribute: use knn or game", args[0])
-			}
-			return cmd.Help()
-		},
+		Args:  cobra.NoArgs,
 	}
 	c.AddCommand(newAttributeKNNCmd(), newAttributeGameCmd())
 	return c

@@ -29,7 +29,7 @@ var badFiles = map[string]string{
 }
 
 var badCalls = []struct{ args, want string }{
-	{"attribute nothing", `unknown command "nothing" of attribute`},
+	{"attribute nothing", `unknown command "nothing" of openledger attribute`},
 	{"attribute knn", "--k 0: must be at least 1"},
 	{"attribute knn --train good.csv --valid good.csv --k 0", "--k 0: must be at least 1"},
 	{"attribute knn --train good.csv --valid good.csv --k -3", "--k -3: must be at least 1"},
