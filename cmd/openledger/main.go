@@ -111,9 +111,9 @@ func rpcExit(e *api.Error) int {
 		return exitNotFound
 	case api.CodeUnauthorized, api.CodeForbidden, api.CodeLocked:
 		return exitLocked
-	case api.CodeNotFinal:
+	case api.CodeNotFinal, api.CodeSyncing:
 		return exitNotFinal
-	case api.CodeBadParams:
+	case api.CodeBadParams, api.CodeInvalidParams:
 		return exitUsage
 	}
 	return exitFailure
