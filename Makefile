@@ -46,11 +46,11 @@ fuzz:
 sim:
 	go test ./consensus/coretest -run '^TestSim$$' -count=1 -timeout 60m -args -seeds $(SEEDS)
 
-# Real processes under load; one is killed and comes back. RATE transfers a second for SECONDS.
-RATE    ?= 200
-SECONDS ?= 20
+# Real processes under load; one is killed and comes back. RATE transfers a second for SECS seconds.
+RATE ?= 200
+SECS ?= 20
 e2e: build
-	go test ./testnet/e2e -v -count=1 -timeout 30m -args -binary $(CURDIR)/$(BIN) -rate $(RATE) -seconds $(SECONDS)
+	go test ./testnet/e2e -v -count=1 -timeout 30m -args -binary $(CURDIR)/$(BIN) -rate $(RATE) -seconds $(SECS)
 
 bench:
 	go test ./... -run '^$$' -bench . -benchtime 1s

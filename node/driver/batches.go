@@ -23,6 +23,9 @@ const (
 	keepDecided    = 64 // decided blocks whose batches can still be pulled
 )
 
+// bounds are how much is held of what no block names.
+type bounds struct{ bytes, batches int }
+
 var errBatch = errors.New("invalid batch")
 
 // held is one checked batch.
@@ -48,6 +51,7 @@ type batchStore struct {
 	chainID [32]byte
 	set     *valset.Set
 	verify  func([][]byte) ([]tx.Verified, error)
+	limit   bounds
 
 	mu       sync.Mutex
 	batches  map[[32]byte]*held
@@ -61,7 +65,7 @@ type batchStore struct {
 }
 
 func newBatchStore(chainID [32]byte, set *valset.Set, verify func([][]byte) ([]tx.Verified, error)) *batchStore {
-	return &batchStore{chainID: chainID, set: set, verify: verify, batches: map[[32]byte]*held{}, arrival: list.New(),
+	return &batchStore{chainID: chainID, set: set, verify: verify, limit: bounds{maxHeldBytes, maxHeldBatches}, batches: map[[32]byte]*held{}, arrival: list.New(),
 		need: map[[32]byte]int{}, blocks: map[header.Hash]*known{}, log: 1}
 }
 
@@ -128,7 +132,7 @@ func (s *batchStore) keep(h *held) {
 	s.batches[h.digest] = h
 	h.at = s.arrival.PushBack(h)
 	s.bytes += len(h.raw)
-	for e := s.arrival.Front(); e != nil && (s.bytes > maxHeldBytes || len(s.batches) > maxHeldBatches); {
+	for e := s.arrival.Front(); e != nil && (s.bytes > s.limit.bytes || len(s.batches) > s.limit.batches); {
 		old := e.Value.(*held)
 		e = e.Next()
 		if old != h && s.need[old.digest] == 0 {
