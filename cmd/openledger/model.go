@@ -83,8 +83,8 @@ func (a *app) publishModel(ctx context.Context, key keys.PrivateKey, id api.Hash
 		return created{}, err
 	}
 	t := o.Value
-	if t.State != task.Settled || t.Output == nil {
-		return created{}, &exitError{exitRefused, fmt.Errorf("task %s is %s; a model needs a settled training task", id, t.State)}
+	if t.State != task.Settled || t.Spec.Kind != task.Train {
+		return created{}, &exitError{exitRefused, fmt.Errorf("task %s is a %s task and %s; a model needs a settled training task", id, t.Spec.Kind, t.State)}
 	}
 	data, err := c.DatasetGet(ctx, api.IDParams{ID: t.Spec.Datasets[0]})
 	if err != nil {
