@@ -37,8 +37,11 @@ type Paid struct {
 // error the same call may be made again; it pays at most once.
 func (p *Payer) Ask(ctx context.Context, ch api.Hash, s api.Served, row []byte) (Paid, error) {
 	b := p.purse(ch, s.Operator)
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return Paid{}, err
+	}
+	defer leave()
 	if err := p.look(ctx, b, s.Operator); err != nil {
 		return Paid{}, err
 	}

@@ -105,8 +105,11 @@ func (p *Payer) Add(ctx context.Context, id api.Hash) error {
 		return fmt.Errorf("%w: channel %v is paid by %v", ErrNoChannel, id, v.Value.Payer)
 	}
 	b := p.purse(id, v.Value.Payee)
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	b.learn(p.chainID, v)
 	return b.save()
 }
@@ -117,7 +120,7 @@ func (p *Payer) purse(id api.Hash, payee keys.Address) *purse {
 	defer p.mu.Unlock()
 	b := p.purses[id]
 	if b == nil {
-		b = &purse{path: filepath.Join(p.dir, id.String()[2:]+".json"), Chain: p.chainID, Channel: id, Payer: p.Account(), Payee: payee}
+		b = &purse{turn: make(chan struct{}, 1), path: filepath.Join(p.dir, id.String()[2:]+".json"), Chain: p.chainID, Channel: id, Payer: p.Account(), Payee: payee}
 		p.purses[id] = b
 	}
 	return b
@@ -180,19 +183,22 @@ func (p *Payer) usable(ctx context.Context, id api.Hash, need fixed.Amount) (boo
 		return false, nil
 	}
 	b := p.purse(id, c.Payee)
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
 	return b.left(v) >= need, nil
 }
 
 func (p *Payer) forget(id api.Hash) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	b := p.purses[id]
+	delete(p.purses, id)
+	p.mu.Unlock()
 	if b == nil {
 		return nil
 	}
-	delete(p.purses, id)
 	if err := os.Remove(b.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -208,8 +214,8 @@ func (p *Payer) Spent(id api.Hash) (fixed.Amount, bool) {
 	if b == nil {
 		return 0, false
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
 	sum := fixed.Amount(0)
 	for _, l := range b.Lanes {
 		sum += l.Cum

@@ -3,10 +3,10 @@
 package pay
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"sync"
 
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
@@ -17,7 +17,7 @@ import (
 // purse is the record of one channel: a JSON file that is replaced as a whole.
 type purse struct {
 	path string
-	mu   sync.Mutex
+	turn chan struct{}    // held by whoever uses the record
 	view *api.ChannelView // as the node last told; nil to ask it
 
 	Chain   api.Hash     `json:"chain"`
@@ -42,6 +42,17 @@ type request struct {
 	Row     []byte                `json:"row"`
 }
 
+// enter waits for the record; the returned function lets the next one have it.
+// Errors: ctx's.
+func (b *purse) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case b.turn <- struct{}{}:
+		return func() { <-b.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 const maxPurse = 1 << 20 // bytes of a record
 
 // readPurse reads a record. Errors: ErrRecord.
@@ -59,7 +70,7 @@ func readPurse(path string) (*purse, error) {
 
 // decodePurse reads the bytes of a record. Errors: ErrRecord.
 func decodePurse(raw []byte) (*purse, error) {
-	b := &purse{}
+	b := &purse{turn: make(chan struct{}, 1)}
 	if len(raw) > maxPurse {
 		return nil, fmt.Errorf("%w: %d bytes", ErrRecord, len(raw))
 	}

@@ -79,9 +79,8 @@ type Till struct {
 	turns map[ID]*turn
 	dirty map[laneID]bool // lanes that hold more than was redeemed
 
-	bookMu sync.Mutex // one book is built at a time
-	books  []cachedBook
-	whyMu  sync.Mutex // one statement is made at a time
+	desk  chan struct{} // held by whoever builds a book or a statement, one at a time
+	books []cachedBook  // of who holds desk
 
 	later map[string]uint64 // of Run: what was refused is tried again at this wall time
 }
@@ -92,7 +91,7 @@ func New(cfg Config) (*Till, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	t := &Till{cfg: cfg, log: cfg.Log, db: records{cfg.Services.Local()}, turns: map[ID]*turn{}, dirty: map[laneID]bool{}, later: map[string]uint64{}}
+	t := &Till{cfg: cfg, log: cfg.Log, db: records{cfg.Services.Local()}, turns: map[ID]*turn{}, desk: make(chan struct{}, 1), dirty: map[laneID]bool{}, later: map[string]uint64{}}
 	return t, t.recover()
 }
 

@@ -54,8 +54,8 @@ func (t *Till) committed(v state.View, id ID) (cachedBook, error) {
 	if c.Operator != t.cfg.Services.Operator() {
 		return cachedBook{}, fmt.Errorf("commit %v of operator %v: %w", id, c.Operator, ErrUnknown)
 	}
-	t.bookMu.Lock()
-	defer t.bookMu.Unlock()
+	t.desk <- struct{}{}
+	defer func() { <-t.desk }()
 	for _, b := range t.books {
 		if b.root == c.Receipts {
 			return b, nil
@@ -92,8 +92,8 @@ func (t *Till) Why(commit ID, a proof.Anchor, at merkle.StateProof, payee keys.A
 	if last-first >= maxWhy {
 		return proof.Why{}, fmt.Errorf("%w: %d, at most %d", ErrTooMany, last-first+1, maxWhy)
 	}
-	t.whyMu.Lock()
-	defer t.whyMu.Unlock()
+	t.desk <- struct{}{}
+	defer func() { <-t.desk }()
 	return proof.NewWhy(a, at, b.book, b.signed, payee)
 }
 
