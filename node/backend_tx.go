@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/openledger/openledger/internal/fixed"
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/ledger/exec"
 	"github.com/openledger/openledger/ledger/state"
@@ -81,13 +82,12 @@ func (n *Node) TxBuild(_ context.Context, p api.TxBuildParams) (api.TxBuilt, err
 	if err != nil {
 		return api.TxBuilt{}, err
 	}
-	account, err1 := state.GetAccount(v, p.Sender)
-	params, err2 := state.GetParams(v)
-	clock, err3 := state.GetClock(v)
+	params, err1 := state.GetParams(v)
+	clock, err2 := state.GetClock(v)
+	account, nonce, err3 := n.nextNonce(p.Sender)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return api.TxBuilt{}, err
 	}
-	_, nonce := n.pool.OfSender(p.Sender, account.Nonce)
 	if p.Nonce != nil {
 		nonce = *p.Nonce
 	}
@@ -98,6 +98,26 @@ func (n *Node) TxBuild(_ context.Context, p api.TxBuildParams) (api.TxBuilt, err
 	chainID := n.chain.Env().ChainID
 	return api.TxBuilt{Bytes: b.Bytes(), SignBytes: b.SigningBytes(chainID), TxID: b.ID(chainID), Nonce: nonce, MaxFee: b.MaxFee,
 		ValidUntil: b.ValidUntil, Reveal: account.Auth == nil}, nil
+}
+
+// nextNonce returns an account and the first nonce that neither it nor a waiting
+// transaction has used.
+func (n *Node) nextNonce(a keys.Address) (state.Account, uint64, error) {
+	for {
+		height := n.chain.Head().Height
+		v, err := n.chain.ViewAt(height)
+		if err != nil {
+			return state.Account{}, 0, err
+		}
+		account, err := state.GetAccount(v, a)
+		if err != nil {
+			return state.Account{}, 0, err
+		}
+		_, nonce := n.pool.OfSender(a, account.Nonce)
+		if n.chain.Head().Height == height { // else the pool may have dropped what the account does not count yet
+			return account, nonce, nil
+		}
+	}
 }
 
 // envelopeBytes is what signature and keys add to a body, generously.

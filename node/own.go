@@ -4,10 +4,12 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/node/mempool"
 	"github.com/openledger/openledger/rpc/api"
 )
 
@@ -27,8 +29,8 @@ const (
 func (n *Node) sendOwn(ctx context.Context, payload tx.Payload) (api.TxStatus, error) {
 	s := &sending{n: n, payload: payload}
 	defer func() { s.cancel() }()
-	for range ownTries {
-		if err := s.submit(ctx); err != nil {
+	for try := range ownTries {
+		if err := s.submit(ctx); err != nil && (try == 0 || !passing(err)) {
 			return api.TxStatus{}, err
 		}
 		got, err := s.await(ctx)
@@ -37,6 +39,13 @@ func (n *Node) sendOwn(ctx context.Context, payload tx.Payload) (api.TxStatus, e
 		}
 	}
 	return api.TxStatus{}, notFinal(s.ids[len(s.ids)-1])
+}
+
+// passing reports an error of a repeated submission after which the first one may
+// still be included.
+func passing(err error) bool {
+	var refused *tx.Error
+	return errors.As(err, &refused) || errors.Is(err, mempool.ErrKnown) || errors.Is(err, mempool.ErrFull)
 }
 
 // sending is one payload on its way.
