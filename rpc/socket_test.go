@@ -249,6 +249,49 @@ func TestSubscriptions(t *testing.T) {
 	}
 }
 
+// A height may have more events than one page.
+func TestFullPagesAreFollowedByTheRest(t *testing.T) {
+	const many = 3*eventBatch + 5
+	s, b := newServer(t, nil)
+	for i := range many {
+		b.events.list = append(b.events.list, api.Event{Height: 1, Seq: uint64(i), Topic: "tx"})
+	}
+	s.Start()
+	p := connect(t, s, nil)
+	p.call(`{"id":1,"method":"chain_subscribe","params":{"from":{"height":0,"seq":0}}}`)
+	for i := range many {
+		if e := p.must().Params.Event; e == nil || e.Seq != uint64(i) {
+			t.Fatalf("event %d is %+v", i, e)
+		}
+	}
+	if a := p.call(`{"id":2,"method":"chain_subscribe"}`); !strings.Contains(string(a.Result), fmt.Sprintf(`"at":{"height":1,"seq":%d}`, many-1)) {
+		t.Errorf("from now on begins at %s", a.Result)
+	}
+}
+
+// TestTheAnswerComesBeforeTheFirstEvent wants subscribe to leave the stream for
+// begin, which runs after the answer is sent.
+func TestTheAnswerComesBeforeTheFirstEvent(t *testing.T) {
+	s, b := newServer(t, nil)
+	b.events.fail = errSecret // a stream that runs ends at once and removes itself
+	k := &socket{s: s, subs: map[string]context.CancelFunc{}}
+	k.ctx, k.cancel = context.WithCancel(t.Context())
+	k.cancel()
+	m := &message{socket: k}
+	if _, err := m.subscribe(t.Context(), api.SubscribeParams{From: &api.Cursor{Height: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	k.working.Wait()
+	if len(m.started) != 1 || len(k.subs) != 1 {
+		t.Errorf("the stream has begun: %d waiting, %d subscriptions", len(m.started), len(k.subs))
+	}
+	m.begin()
+	k.working.Wait()
+	if len(k.subs) != 0 {
+		t.Error("the stream did not run")
+	}
+}
+
 func TestASubscriptionThatFailsSaysSo(t *testing.T) {
 	s, b := newServer(t, nil)
 	b.events.fail = &api.Error{Code: api.CodePruned, Message: "height 1 is gone", Data: api.ErrorData{Code: "PRUNED", Hint: "ask an archive"}}
