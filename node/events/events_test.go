@@ -87,18 +87,15 @@ func TestAPageHasOnlyWhatWasAskedFor(t *testing.T) {
 }
 
 func TestALongSearchGoesOnFromNext(t *testing.T) {
-	_, _, l := grown(t, 2_100)
+	_, _, l := grown(t, 1_100)
 	p := api.EventsParams{Topics: []string{"task"}}
 	first := page(t, l, p)
 	if len(first.Items) != 0 || first.Next.Height != 999 {
 		t.Fatalf("the first page ends at %+v", first.Next)
 	}
-	for range 2 {
-		p.From = first.Next
-		first = page(t, l, p)
-	}
-	if first.Next.Height != 2_100 {
-		t.Fatalf("the third page ends at %+v", first.Next)
+	p.From = first.Next
+	if second := page(t, l, p); second.Next.Height != 1_100 {
+		t.Fatalf("the second page ends at %+v", second.Next)
 	}
 }
 

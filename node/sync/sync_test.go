@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	stdsync "sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,7 +58,8 @@ func (s *server) answer(req []byte, each func([]byte) error) error {
 type peersOf struct {
 	servers  []*server
 	claim    uint64 // what some peer claims to have
-	asked    []int
+	mu       stdsync.Mutex
+	requests int
 	punished map[peers.ID]float64
 	short    map[peers.ID]uint64
 }
@@ -75,11 +77,20 @@ func (p *peersOf) Peers() (out []peers.ID) {
 
 func (p *peersOf) Ask(_ context.Context, id peers.ID, protocol string, req []byte, each func([]byte) error) error {
 	i := int(id[0] - '0')
-	p.asked = append(p.asked, i)
+	p.mu.Lock()
+	p.requests++
+	p.mu.Unlock()
 	if protocol != sync.Protocol {
 		return errors.New("no such protocol")
 	}
 	return p.servers[i].answer(req, each)
+}
+
+// asked counts the requests so far.
+func (p *peersOf) asked() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.requests
 }
 
 func (p *peersOf) Ahead(height uint64) bool           { return p.claim > height }
@@ -125,8 +136,8 @@ func TestAFreshNodeFetchesTheWholeChain(t *testing.T) {
 	if err != nil || c.Head() != from.Head() {
 		t.Fatalf("height %d of %d, %v", c.Head().Height, from.Head().Height, err)
 	}
-	if len(p.asked) != 4 { // 64 + 64 + 64 + 8
-		t.Errorf("%d requests", len(p.asked))
+	if p.asked() != 4 { // 64 + 64 + 64 + 8
+		t.Errorf("%d requests", p.asked())
 	}
 	if r, err := c.Root(); err != nil || r.Header.Height != 200 {
 		t.Fatalf("a core would start at %d, %v", r.Header.Height, err)
@@ -297,10 +308,10 @@ func TestAFollowerKeepsUp(t *testing.T) {
 		if c.Head() != from.Head() || seen != 13 {
 			t.Fatalf("height %d of %d, %d commits seen", c.Head().Height, from.Head().Height, seen)
 		}
-		before := len(p.asked)
+		before := p.asked()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if n := len(p.asked) - before; n < 20 || n > 60 {
+		if n := p.asked() - before; n < 20 || n > 60 {
 			t.Fatalf("%d requests in an idle minute", n)
 		}
 		cancel()
