@@ -3,9 +3,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -44,6 +46,7 @@ func TestMain(m *testing.M) {
 //	flip FILE OFFSET             change one byte; a negative offset counts from the end
 //	post URL BODY                what curl -d does
 //	examples URL                 call every method's example; none may be malformed or fail
+//	follow URL N                 read N server-sent events; want no gap and no repeat
 //
 // $PORT is the first port of a free block for `testnet up`.
 func TestScripts(t *testing.T) {
@@ -53,7 +56,7 @@ func TestScripts(t *testing.T) {
 		// A command that hangs is stopped, with its goroutines printed.
 		Deadline: time.Now().Add(2 * time.Minute),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "onejson": oneJSON, "mkjoin": mkJoin, "mktx": mkTx, "flip": flip, "post": post, "examples": examples,
+			"exits": exits, "onejson": oneJSON, "mkjoin": mkJoin, "mktx": mkTx, "flip": flip, "post": post, "examples": examples, "follow": follow,
 		},
 	})
 }
@@ -207,5 +210,27 @@ func examples(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s: %+v", m.Name, a.Error)
 		}
 		ts.Logf("%s: %+v", m.Name, a.Error)
+	}
+}
+
+func follow(ts *testscript.TestScript, _ bool, args []string) {
+	left, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	resp, err := http.Get(args[0])
+	ts.Check(err)
+	defer resp.Body.Close()
+	height, seq := 0, 0
+	for lines := bufio.NewScanner(resp.Body); left > 0; {
+		if !lines.Scan() {
+			ts.Fatalf("the stream ended: %v", lines.Err())
+		}
+		var h, q int
+		if n, _ := fmt.Sscanf(lines.Text(), "id: %d.%d", &h, &q); n != 2 {
+			continue
+		}
+		if (h != height || q != seq+1) && (h != height+1 || q != 0) {
+			ts.Fatalf("after event %d.%d comes %d.%d", height, seq, h, q)
+		}
+		height, seq, left = h, q, left-1
 	}
 }
