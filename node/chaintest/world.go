@@ -46,13 +46,23 @@ func New(t testing.TB, validators, people int) *World { return NewAt(t, validato
 // NewAt makes a world whose chain starts at timeMS.
 func NewAt(t testing.TB, validators, people int, timeMS uint64) *World {
 	t.Helper()
+	powers := make([]uint64, validators)
+	for i := range powers {
+		powers[i] = 1
+	}
+	return NewWeighted(t, powers, people, timeMS)
+}
+
+// NewWeighted makes a world whose validators have these powers.
+func NewWeighted(t testing.TB, powers []uint64, people int, timeMS uint64) *World {
+	t.Helper()
 	w := &World{T: t, nonces: make([]uint64, people)}
 	cfg := genesis.LocalConfig{TimeMS: timeMS}
 	byKey := map[keys.PublicKey]keys.PrivateKey{}
-	for i := range validators {
+	for i, power := range powers {
 		vote := key(1, i)
 		byKey[vote.Public()] = vote
-		cfg.Validators = append(cfg.Validators, genesis.Validator(Address(key(2, i)), vote.Public(), 1))
+		cfg.Validators = append(cfg.Validators, genesis.Validator(Address(key(2, i)), vote.Public(), power))
 		cfg.Accounts = append(cfg.Accounts, genesis.Alloc{Address: Address(key(2, i)), Amount: Rich})
 	}
 	for i := range people {
@@ -67,7 +77,7 @@ func NewAt(t testing.TB, validators, people int, timeMS uint64) *World {
 	if w.Set, err = w.Doc.ValidatorSet(); err != nil {
 		t.Fatal(err)
 	}
-	for i := range validators {
+	for i := range powers {
 		w.Votes = append(w.Votes, byKey[w.Set.Key(i)])
 	}
 	return w
