@@ -19,7 +19,6 @@ import (
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/rpc/api"
-	"github.com/openledger/openledger/rpc/client"
 	"github.com/openledger/openledger/testnet/localnet"
 )
 
@@ -50,6 +49,9 @@ func program(t *testing.T) string {
 // network starts a network that ends with the test.
 func network(t *testing.T) *localnet.Network {
 	t.Helper()
+	if tr, ok := http.DefaultTransport.(*http.Transport); ok {
+		tr.MaxIdleConnsPerHost = 256
+	}
 	accounts := map[string]fixed.Amount{}
 	for i := range *senders {
 		accounts[name(i)] = 10_000 * fixed.OPEN
@@ -74,28 +76,30 @@ func network(t *testing.T) *localnet.Network {
 
 func name(i int) string { return fmt.Sprintf("sender%d", i) }
 
-// TestNothingFinalIsLostWhenAValidatorIsKilledUnderLoad sends transfers, kills a
-// validator after a third of the time and starts it again after the second.
-func TestNothingFinalIsLostWhenAValidatorIsKilledUnderLoad(t *testing.T) {
-	if tr, ok := http.DefaultTransport.(*http.Transport); ok {
-		tr.MaxIdleConnsPerHost = 256
-	}
-	n := network(t)
-	duration := time.Duration(*seconds * float64(time.Second))
-	load := Load{Rate: *rate, For: duration, To: n.Nodes[0].Account}
-	victim := n.Nodes[*validators-1].Name
-	var live []*client.Client
+// loadOn is a load from all senders on all nodes.
+func loadOn(t *testing.T, n *localnet.Network, rate float64, duration time.Duration) Load {
+	t.Helper()
+	l := Load{Rate: rate, For: duration, To: n.Nodes[0].Account}
 	for _, m := range n.Nodes {
-		live = append(live, m.Client())
+		l.Nodes = append(l.Nodes, m.Client())
 	}
-	load.Nodes = live
 	for i := range *senders {
 		k, err := n.ClientKey(name(i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		load.Senders = append(load.Senders, k)
+		l.Senders = append(l.Senders, k)
 	}
+	return l
+}
+
+// TestNothingFinalIsLostWhenAValidatorIsKilledUnderLoad sends transfers, kills a
+// validator after a third of the time and starts it again after the second.
+func TestNothingFinalIsLostWhenAValidatorIsKilledUnderLoad(t *testing.T) {
+	n := network(t)
+	duration := time.Duration(*seconds * float64(time.Second))
+	load := loadOn(t, n, *rate, duration)
+	victim := n.Nodes[*validators-1].Name
 	var fault sync.WaitGroup
 	var catchUp time.Duration
 	fault.Go(func() {
@@ -122,6 +126,40 @@ func TestNothingFinalIsLostWhenAValidatorIsKilledUnderLoad(t *testing.T) {
 	sameChain(t, n, top)
 	conserved(t, n, sent, load.To)
 	t.Logf("memory of all processes: %d MiB", n.RSS()>>20)
+}
+
+// TestNothingFinalIsLostWhenAllProcessesAreKilledAtOnce and started again.
+func TestNothingFinalIsLostWhenAllProcessesAreKilledAtOnce(t *testing.T) {
+	n := network(t)
+	load := loadOn(t, n, 50, 1500*time.Millisecond)
+	var fault sync.WaitGroup
+	fault.Go(func() {
+		if !wait(t.Context(), load.For/2) {
+			return
+		}
+		for _, m := range n.Nodes {
+			if err := n.Kill(m.Name); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := n.Start(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+	})
+	sent, err := load.Run(t.Context())
+	fault.Wait()
+	if err != nil || t.Failed() {
+		t.Fatalf("load: %v", err)
+	}
+	for _, s := range sent {
+		if s.Final.Status != "final" || s.Final.Receipt.Number != 0 {
+			t.Errorf("transaction %v after %d tries: %+v, %v", s.ID, s.Tries, s.Final, s.Err)
+		}
+	}
+	top := settled(t, n)
+	sameReceipts(t, n, sent)
+	sameChain(t, n, top)
+	conserved(t, n, sent, load.To)
 }
 
 // heal starts the node again and returns how long it takes until it is not behind
