@@ -37,6 +37,11 @@ func principalOf(ctx context.Context) principal {
 // guard applies Host, Origin and rate rules and finds out who calls (RPC-08).
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.begin() {
+			http.Error(w, "the node stops", http.StatusServiceUnavailable)
+			return
+		}
+		defer s.running.Done()
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(transferWait))
 		if !s.hostAllowed(r.Host) {

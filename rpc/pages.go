@@ -81,10 +81,10 @@ func (s *Server) serveOpenRPC(w http.ResponseWriter, _ *http.Request) {
 // serveHealth says whether the node answers at all.
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 	answered := make(chan error, 1)
-	go func() {
+	s.running.Go(func() {
 		_, err := s.cfg.Backend.ChainHead(r.Context(), api.Empty{})
 		answered <- err
-	}()
+	})
 	select {
 	case err := <-answered:
 		if err == nil {

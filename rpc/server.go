@@ -80,7 +80,8 @@ type Server struct {
 	clock        func() time.Time // of the rate limits
 	stopping     context.Context  // ended by Close: calls and streams end
 	stop         context.CancelFunc
-	running      sync.WaitGroup // the accept loop and the WebSocket connections
+	running      sync.WaitGroup // the accept loop and the requests
+	gate         sync.Mutex     // held while stopping ends and while running grows
 }
 
 // timing of streams; tests shorten it.
@@ -129,17 +130,40 @@ func (s *Server) Start() {
 	})
 }
 
-// Close stops accepting, gives up running calls and streams, and waits for them
-// until ctx ends.
+// closeGrace is how long Close lets callers read what they were answered.
+const closeGrace = time.Second
+
+// Close stops accepting, gives up running calls and streams, and waits until the
+// last has returned or ctx ends: after a nil error nothing calls the backend.
 func (s *Server) Close(ctx context.Context) error {
+	s.gate.Lock()
 	s.stop()
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(err, s.http.Close())
+	s.gate.Unlock()
+	grace, cancel := context.WithTimeout(ctx, closeGrace)
+	defer cancel()
+	if s.http.Shutdown(grace) != nil { // who is left has sent nothing, or reads nothing
+		_ = s.http.Close()
 	}
 	s.listener.Close()
-	s.running.Wait()
-	return err
+	done := make(chan struct{})
+	go func() { s.running.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// begin counts a request as running; false if the server stops.
+func (s *Server) begin() bool {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.stopping.Err() != nil {
+		return false
+	}
+	s.running.Add(1)
+	return true
 }
 
 func (s *Server) routes() http.Handler {

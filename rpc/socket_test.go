@@ -370,6 +370,11 @@ func TestCloseEndsConnections(t *testing.T) {
 	s, b := newServer(t, func(_ *Config, b *fakeBackend) { b.hold = make(chan struct{}) })
 	s.Start()
 	p, stalled := connect(t, s, nil), slow(t, s)
+	silent, err := net.Dial("tcp", s.Addr()) // never sends a request
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
 	p.call(`{"id":1,"method":"chain_subscribe"}`)
 	p.send(`{"id":2,"method":"chain_supply"}`)
 	waitFor(t, func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.calls) == 1 })
@@ -384,7 +389,7 @@ func TestCloseEndsConnections(t *testing.T) {
 	waitFor(t, func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.calls) == 2 })
 	closed := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 		defer cancel()
 		closed <- s.Close(ctx)
 	}()
@@ -405,4 +410,7 @@ func TestCloseEndsConnections(t *testing.T) {
 		t.Errorf("the call in flight has no answer: %v", err)
 	}
 	stalled.Close()
+	if w := s.do(request("POST", "/rpc", status, nil)); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("a request after Close: %d", w.Code)
+	}
 }
