@@ -107,6 +107,19 @@ func TestSocketCalls(t *testing.T) {
 	}
 }
 
+func TestSocketMessageLimit(t *testing.T) {
+	s, _ := newServer(t, nil)
+	s.Start()
+	p := connect(t, s, nil)
+	if a := p.call(status + strings.Repeat(" ", MaxBody-len(status))); a.code() != 0 {
+		t.Errorf("a message of the limit: %+v", a)
+	}
+	p.send(status + strings.Repeat(" ", MaxBody-len(status)+1))
+	if _, err := p.next(); websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
+		t.Errorf("a message above the limit: %v", err)
+	}
+}
+
 func TestSocketOriginIsChecked(t *testing.T) {
 	s, _ := newServer(t, nil)
 	s.Start()
