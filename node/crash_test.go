@@ -85,6 +85,13 @@ type recorder struct {
 	bell chan struct{}
 }
 
+// count is how many signatures of the victim were seen.
+func (r *recorder) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.said)
+}
+
 // word is something that a validator signs at most once.
 type word struct {
 	kind cert.Kind
@@ -227,7 +234,7 @@ func TestAValidatorKilledAtAnyMomentNeverContradictsItself(t *testing.T) {
 	if a, err := live[0].AccountGet(t.Context(), api.AccountParams{Address: w.Address(1)}); err != nil || int(a.Balance-chaintest.Rich) != sent {
 		t.Fatalf("%d transfers were final, the receiver got %d, %v", sent, a.Balance-chaintest.Rich, err)
 	}
-	t.Logf("%d transfers in %d blocks, %d signatures of the victim over %d lives", sent, top, len(r.said), len(marks)+1)
+	t.Logf("%d transfers in %d blocks, %d signatures of the victim over %d lives", sent, top, r.count(), len(marks)+1)
 }
 
 // victimStarter returns a function that starts the victim's process and returns
