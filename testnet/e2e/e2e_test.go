@@ -13,12 +13,14 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/rpc/api"
+	"github.com/openledger/openledger/rpc/client"
 	"github.com/openledger/openledger/testnet/localnet"
 )
 
@@ -126,6 +128,64 @@ func TestNothingFinalIsLostWhenAValidatorIsKilledUnderLoad(t *testing.T) {
 	sameChain(t, n, top)
 	conserved(t, n, sent, load.To)
 	t.Logf("memory of all processes: %d MiB", n.RSS()>>20)
+	join(t, n, top, len(sent))
+}
+
+// join starts a node that has nothing and waits until it has the chain.
+func join(t *testing.T, n *localnet.Network, top uint64, txs int) {
+	t.Helper()
+	home := filepath.Join(t.TempDir(), "late")
+	rpc := fmt.Sprintf("127.0.0.1:%d", *basePort+90)
+	cmd := exec.Command(n.Program, "node", "--home", home, "--join", n.Join)
+	cmd.Env = append(os.Environ(), "OPENLEDGER_RPC_LISTEN="+rpc, "OPENLEDGER_P2P_LISTEN=/ip4/127.0.0.1/tcp/0")
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	c := client.New("http://"+rpc, "")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		s, err := c.NodeStatus(ctx, api.Empty{})
+		if err == nil && s.Height >= top {
+			break
+		}
+		if !wait(ctx, 10*time.Millisecond) {
+			t.Fatalf("the new node: %+v, %v", s, err)
+		}
+	}
+	t.Logf("a new node started, fetched and executed %d blocks with %d transfers in %.2f s", top, txs, time.Since(start).Seconds())
+}
+
+// TestAValidatorThatStoodStillGoesOn stops a process for a while, without killing
+// it, and lets it run again.
+func TestAValidatorThatStoodStillGoesOn(t *testing.T) {
+	n := network(t)
+	load := loadOn(t, n, 50, 3*time.Second)
+	load.Nodes = load.Nodes[:*validators-1] // nobody waits for the one that stands still
+	pid := n.Nodes[*validators-1].PID
+	var fault sync.WaitGroup
+	fault.Go(func() {
+		for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+			if wait(t.Context(), load.For/3) {
+				if err := syscall.Kill(pid, sig); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	sent, err := load.Run(t.Context())
+	fault.Wait()
+	if err != nil || t.Failed() {
+		t.Fatalf("load: %v", err)
+	}
+	top := settled(t, n)
+	sameReceipts(t, n, sent)
+	sameChain(t, n, top)
 }
 
 // TestNothingFinalIsLostWhenAllProcessesAreKilledAtOnce and started again.
