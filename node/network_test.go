@@ -207,9 +207,10 @@ func TestANetworkOfRealNodes(t *testing.T) {
 		}
 		stranger.stop()
 	})
-	t.Run("a validator that was stopped goes on where it was", func(t *testing.T) {
+	t.Run("a validator that was stopped goes on where it was, with the peers it knew", func(t *testing.T) {
 		v := c.validators[3]
 		v.stop()
+		v.cfg.Settings.P2P.Bootstrap = nil
 		for i := range 3 {
 			c.validators[i].send(c.Transfer(0, 3, 1))
 		}
