@@ -5,6 +5,8 @@ package node
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/openledger/openledger/consensus"
@@ -16,10 +18,11 @@ import (
 // what it no longer knows, and would sign against itself (CONS-45).
 var ErrLostLog = errors.New("the write-ahead log of this validator is gone")
 
-// votedKey marks, in the local records, that a key has voted from this home.
-func (n *Node) votedKey() []byte {
+// votedPath is a file beside the key that says that it has voted. It travels with
+// the keys folder, so keys that are restored without the log are known too.
+func (n *Node) votedPath() string {
 	pub := n.cfg.Validator.Public()
-	return append([]byte("voted/"), pub[:]...)
+	return filepath.Join(n.cfg.Home, "keys", fmt.Sprintf("voted-%x", pub[:8]))
 }
 
 const lostLog = "restore it from a copy made after the last vote; without one, start without keys.validator: this key must not vote again on this network"
@@ -32,21 +35,38 @@ func (n *Node) openLog(cfg *driver.Config) (*store.WAL, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch _, err := n.store.Local().Get(n.votedKey()); {
-	case errors.Is(err, store.ErrNotFound):
-	case err != nil:
+	switch _, err := os.Stat(n.votedPath()); {
+	case err == nil && len(segments) == 0:
+		return nil, fmt.Errorf("%w: %s has no log, but %s exists; %s", ErrLostLog, dir, n.votedPath(), lostLog)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
-	case len(segments) == 0:
-		return nil, fmt.Errorf("%w: %s is empty; %s", ErrLostLog, dir, lostLog)
 	}
 	wal, records, err := store.OpenWAL(dir)
 	if err != nil {
 		return nil, damaged(err, lostLog)
 	}
-	if err := errors.Join(n.store.Local().Put(n.votedKey(), nil, true), readLog(records, cfg)); err != nil {
+	if err := errors.Join(markVoted(n.votedPath(), n.chain.Env().ChainID), readLog(records, cfg)); err != nil {
 		return nil, errors.Join(err, wal.Close())
 	}
 	return wal, nil
+}
+
+// markVoted writes the file of votedPath durably, once.
+func markVoted(path string, chainID [32]byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "this vote key has signed on chain %x; it needs its write-ahead log\n", chainID)
+	err = errors.Join(err, f.Sync(), f.Close())
+	dir, openErr := os.Open(filepath.Dir(path))
+	if openErr != nil {
+		return errors.Join(err, openErr)
+	}
+	return errors.Join(err, dir.Sync(), dir.Close())
 }
 
 // readLog sorts the records of the log by whose they are.

@@ -146,18 +146,18 @@ func (n *Node) askHeights(ctx context.Context) {
 // protocols registers what this node answers (P2P-08).
 func (n *Node) protocols() error {
 	list := []stream.Protocol{
-		{Name: nodesync.Protocol, MaxFrame: 1 << 20, MaxTotal: 12 << 20, Deadline: 20 * time.Second, Rate: 20, Burst: 64,
+		{Name: nodesync.Protocol, MaxFrame: 1 << 20, MaxTotal: 12 << 20, Deadline: 20 * time.Second, Rate: 4, Burst: 64,
 			Handler: func(_ context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
 				return nodesync.Serve(n.chain, req, send)
 			}},
-		{Name: driver.ProtocolBatch, MaxFrame: mesh.MaxFrame, MaxTotal: 16 << 20, Deadline: 5 * time.Second, Rate: 256, Burst: 512,
+		{Name: driver.ProtocolBatch, MaxFrame: mesh.MaxFrame, MaxTotal: 16 << 20, Deadline: 2 * time.Second, Rate: 256, Burst: 512,
 			Handler: func(_ context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
 				if n.driver == nil {
 					return stream.ErrNotFound
 				}
 				return n.driver.ServeBatches(req, send)
 			}},
-		{Name: driver.ProtocolCerts, MaxFrame: 1 << 20, MaxTotal: 4 << 20, Deadline: 10 * time.Second, Rate: 20, Burst: 64,
+		{Name: driver.ProtocolCerts, MaxFrame: 1 << 20, MaxTotal: 4 << 20, Deadline: 10 * time.Second, Rate: 10, Burst: 64,
 			Handler: func(ctx context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
 				if n.driver == nil {
 					return stream.ErrNotFound

@@ -327,6 +327,22 @@ func TestAValidatorWithoutItsLogDoesNotVote(t *testing.T) {
 	l.stop()
 }
 
+// TestKeysThatWereRestoredAloneDoNotVote moves only the keys folder to a new home.
+func TestKeysThatWereRestoredAloneDoNotVote(t *testing.T) {
+	w, cfg := alone(t)
+	l := run(t, cfg)
+	l.send(w.Transfer(0, 1, 1))
+	l.stop()
+	old := cfg.Home
+	cfg.Home = t.TempDir()
+	if err := os.CopyFS(filepath.Join(cfg.Home, "keys"), os.DirFS(filepath.Join(old, "keys"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(cfg); !errors.Is(err, ErrLostLog) {
+		t.Fatalf("got %v", err)
+	}
+}
+
 // TestADatabaseThatWasMovedAwayIsFetchedAgain keeps the log: the validator may
 // vote on.
 func TestADatabaseThatWasMovedAwayIsFetchedAgain(t *testing.T) {

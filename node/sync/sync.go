@@ -26,7 +26,8 @@ var (
 const (
 	askTimeout = 20 * time.Second
 	pollEvery  = time.Second
-	pace       = 100 * time.Millisecond // between catch-ups of a follower
+	pace       = 250 * time.Millisecond // between two questions to one peer (P2P-08)
+	maxTurns   = 4                      // peers that a follower asks in turns
 	lieCost    = -200                   // P2P-12
 	syncEvery  = 64                     // blocks of a follower between syncs of its database
 	maxOpen    = 1_024
@@ -91,7 +92,7 @@ func (s *Syncer) Follow(ctx context.Context) error {
 		if err := s.Catchup(ctx, s.commit); err != nil && !peersFault(err) && ctx.Err() == nil {
 			return err
 		}
-		t.Reset(pace)
+		t.Reset(pace / time.Duration(max(1, min(maxTurns, len(s.cfg.Source.Peers())))))
 		select {
 		case <-ctx.Done():
 			return nil
