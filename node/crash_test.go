@@ -78,6 +78,7 @@ type recorder struct {
 	*p2p.Host
 	t      testing.TB
 	victim int
+	key    keys.PublicKey // of the victim
 
 	mu   sync.Mutex
 	said map[word]header.Hash
@@ -101,20 +102,25 @@ type word struct {
 // record starts a recorder in the place of the validator with an index.
 func record(t testing.TB, w *chaintest.World, index, victim int, bootstrap []string) *recorder {
 	t.Helper()
-	r := &recorder{t: t, victim: victim, said: map[word]header.Hash{}, bell: make(chan struct{}, 1)}
+	r := &recorder{t: t, victim: victim, key: w.Votes[victim].Public(), said: map[word]header.Hash{}, bell: make(chan struct{}, 1)}
 	n := &Node{chain: w.Open(store.OpenMemory())}
 	seed := [32]byte{0xaa}
 	id, err := p2p.IDFromSeed(seed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bound := enc.Encode(binding{Key: w.Votes[index].Public(), Sig: w.Votes[index].Sign(bindingBytes(w.ID, id, w.Set.Epoch()))})
+	bound := enc.Encode(binding{Key: w.Votes[index].Public(), Sig: w.Votes[index].Sign(bindingBytes(w.ID, id))})
 	r.Host, err = p2p.New(p2p.Config{KeySeed: seed, ChainID: w.ID, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Bootstrap: bootstrap, Profile: "lan",
-		UserAgent: "recorder", Version: ProtocolVersion, MinVersion: ProtocolVersion, Validator: index, Validators: w.Set.Len(), OnFrame: r.onFrame,
+		UserAgent: "recorder", Version: ProtocolVersion, MinVersion: ProtocolVersion, OnFrame: r.onFrame,
 		Status: func() p2p.Status { return p2p.Status{Binding: bound} }, VerifyBinding: n.verifyBinding})
 	if err != nil {
 		t.Fatal(err)
 	}
+	var members []keys.PublicKey
+	for _, v := range w.Votes {
+		members = append(members, v.Public())
+	}
+	r.SetMembers(members[index], members)
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
@@ -126,19 +132,19 @@ func record(t testing.TB, w *chaintest.World, index, victim int, bootstrap []str
 	return r
 }
 
-func (r *recorder) onFrame(from int, frame []byte) {
+func (r *recorder) onFrame(from keys.PublicKey, frame []byte) {
 	m, err := msg.Decode(frame)
-	if err != nil || from != r.victim {
+	if err != nil || from != r.key {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case m.Vote != nil && int(m.Vote.Signer) == from:
+	case m.Vote != nil && int(m.Vote.Signer) == r.victim:
 		r.say(m.Vote.Kind, m.Vote.View, m.Vote.Hash())
-	case m.Cert != nil && m.Cert.Has(from):
+	case m.Cert != nil && m.Cert.Has(r.victim):
 		r.say(m.Cert.Kind.Vote(), m.Cert.View, m.Cert.Hash())
-	case m.Proposal != nil && int(m.Proposal.Header.Leader) == from:
+	case m.Proposal != nil && int(m.Proposal.Header.Leader) == r.victim:
 		r.say(cert.Proposal, m.Proposal.Header.View, m.Proposal.Header.Hash())
 	}
 	if r.mark == 0 || r.mark == m.Kind() {
@@ -280,7 +286,7 @@ func sameAsVictim(t *testing.T, l *live, r *recorder, top uint64) {
 	t.Helper()
 	var id peers.ID
 	for _, p := range r.Peers() {
-		if p.Validator == r.victim {
+		if p.Key == r.key {
 			id = p.ID
 		}
 	}

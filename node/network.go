@@ -15,6 +15,7 @@ import (
 
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/header"
+	"github.com/openledger/openledger/consensus/valset"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger"
@@ -38,48 +39,65 @@ const maxBlobBytes = 50 << 30 // disk for blobs
 // leaderSeed orders the leaders of the first epoch (CONS-41).
 func leaderSeed(chainID [32]byte) [32]byte { return sha256.Sum256(chainID[:]) }
 
-// binding proves that a peer id speaks for a validator (P2P-02).
+// binding proves that a peer id speaks for a vote key (P2P-02). It names no
+// epoch: whether the key is in the set is looked up when it matters.
 type binding struct {
 	_   struct{} `cbor:",toarray"`
 	Key keys.PublicKey
 	Sig keys.Signature
 }
 
-func bindingBytes(chainID [32]byte, id peers.ID, epoch uint64) []byte {
-	return keys.Dom(keys.DomainPeerBind, chainID, id.String(), epoch)
+func bindingBytes(chainID [32]byte, id peers.ID) []byte {
+	return keys.Dom(keys.DomainPeerBind, chainID, id.String())
 }
 
 func (n *Node) bind(seed [32]byte) error {
-	if n.index < 0 {
+	if n.cfg.Validator.IsZero() {
 		return nil
 	}
 	id, err := p2p.IDFromSeed(seed)
 	if err != nil {
 		return err
 	}
-	sig := n.cfg.Validator.Sign(bindingBytes(n.chain.Env().ChainID, id, n.chain.Set().Epoch()))
+	sig := n.cfg.Validator.Sign(bindingBytes(n.chain.Env().ChainID, id))
 	n.binding = enc.Encode(binding{Key: n.cfg.Validator.Public(), Sig: sig})
 	return nil
 }
 
-func (n *Node) verifyBinding(id peers.ID, b []byte) (int, error) {
+func (n *Node) verifyBinding(id peers.ID, b []byte) (keys.PublicKey, error) {
 	var v binding
 	if err := enc.Decode(b, &v); err != nil {
-		return -1, err
+		return keys.PublicKey{}, err
 	}
-	i := n.chain.Set().Index(v.Key)
-	if i < 0 || !keys.Verify(v.Key, bindingBytes(n.chain.Env().ChainID, id, n.chain.Set().Epoch()), v.Sig) {
-		return -1, errors.New("binding of no validator")
+	if !keys.Verify(v.Key, bindingBytes(n.chain.Env().ChainID, id), v.Sig) {
+		return keys.PublicKey{}, errors.New("the binding's signature does not hold")
 	}
-	return i, nil
+	return v.Key, nil
 }
 
 func (n *Node) hostConfig(seed [32]byte) p2p.Config {
 	set := n.cfg.Settings.P2P
-	return p2p.Config{KeySeed: seed, ChainID: n.chain.Env().ChainID, Listen: set.Listen, Bootstrap: set.Bootstrap,
+	cfg := p2p.Config{KeySeed: seed, ChainID: n.chain.Env().ChainID, Listen: set.Listen, Bootstrap: set.Bootstrap,
 		Profile: set.Profile, UserAgent: "openledger/" + Version, Version: ProtocolVersion, MinVersion: ProtocolVersion,
-		Validator: n.index, Validators: n.chain.Set().Len(), OnFrame: n.onFrame, Status: n.peerStatus,
-		VerifyBinding: n.verifyBinding, OnPeer: n.onPeer, StoreFile: filepath.Join(n.cfg.Home, "peers.json"), Logger: n.log}
+		Status: n.peerStatus, VerifyBinding: n.verifyBinding, OnPeer: n.onPeer,
+		StoreFile: filepath.Join(n.cfg.Home, "peers.json"), Logger: n.log}
+	if !n.cfg.Validator.IsZero() {
+		cfg.OnFrame = n.onFrame
+	}
+	return cfg
+}
+
+// setMembers tells the host who the validators are.
+func (n *Node) setMembers(set *valset.Set) {
+	members := make([]keys.PublicKey, set.Len())
+	for i := range members {
+		members[i] = set.Key(i)
+	}
+	own := keys.PublicKey{}
+	if !n.cfg.Validator.IsZero() {
+		own = n.cfg.Validator.Public()
+	}
+	n.host.SetMembers(own, members)
 }
 
 func (n *Node) peerStatus() p2p.Status {
@@ -87,14 +105,14 @@ func (n *Node) peerStatus() p2p.Status {
 	return p2p.Status{Height: h.Height, Final: h.HeaderHash, Epoch: n.chain.Set().Epoch(), Earliest: 1, Binding: n.binding}
 }
 
-func (n *Node) onFrame(_ int, frame []byte) {
+func (n *Node) onFrame(_ keys.PublicKey, frame []byte) {
 	if err := n.driver.Deliver(frame); err != nil {
 		n.log.Debug("bad consensus frame", "err", err)
 	}
 }
 
 func (n *Node) onPeer(e p2p.Event) {
-	n.log.Debug("peer", "id", e.Peer.ID, "kind", e.Kind, "height", e.Peer.Status.Height, "validator", e.Peer.Validator)
+	n.log.Debug("peer", "id", e.Peer.ID, "kind", e.Kind, "height", e.Peer.Status.Height, "validator", e.Peer.Key)
 	n.heights.told(e.Peer.ID)
 	if e.Kind != p2p.PeerDown {
 		n.syncer.Wake()
@@ -186,8 +204,9 @@ func (v validators) Broadcast(frame []byte, view uint64, own bool) {
 
 // Ask implements driver.Network.
 func (v validators) Ask(ctx context.Context, index int, protocol string, req []byte, each func([]byte) error) error {
+	key := v.n.chain.Set().Key(index)
 	for _, p := range v.n.host.Peers() {
-		if p.Validator == index {
+		if p.Key == key {
 			return v.n.host.Streams().RequestFrames(ctx, p.ID, protocol, req, each)
 		}
 	}

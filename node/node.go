@@ -161,6 +161,7 @@ func (n *Node) openNetwork() error {
 	if err := n.protocols(); err != nil {
 		return err
 	}
+	n.setMembers(n.chain.Set())
 	return n.joinTopics()
 }
 

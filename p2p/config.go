@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/p2p/peers"
 )
 
@@ -45,19 +46,16 @@ type Config struct {
 	MinVersion   uint64 // peers below are refused TOO_OLD
 	StoreFile    string // peers of the last run; empty: not kept
 
-	// Validator is the own index in the validator set, negative for none, and
-	// Validators the size of the set. OnFrame takes vote/1 frames (see mesh).
-	Validator  int
-	Validators int
-	OnFrame    func(from int, frame []byte)
+	// OnFrame takes vote/1 frames (see mesh); nil on a node without a vote key.
+	OnFrame func(from keys.PublicKey, frame []byte)
 
 	// Status returns what the node wants to say about itself: Features, Height,
 	// Final, Epoch, Earliest and Binding; the host fills in the rest. It is
 	// called for each handshake, from several goroutines.
 	Status func() Status
-	// VerifyBinding checks that binding proves that the peer speaks for a
-	// validator and returns its index. Nil: bindings are ignored.
-	VerifyBinding func(id peers.ID, binding []byte) (int, error)
+	// VerifyBinding checks that binding proves that the peer speaks for a vote
+	// key and returns that key, whether or not it is in the set now. Nil: bindings are ignored.
+	VerifyBinding func(id peers.ID, binding []byte) (keys.PublicKey, error)
 	// OnPeer is called for every peer that comes up, says something new, or goes
 	// down, in order, on one goroutine. It may call the host but must not block
 	// for long.

@@ -122,21 +122,18 @@ func (h *Host) answerStatus(_ context.Context, from peers.ID, req []byte) ([]byt
 
 // settle takes a peer whose status was judged good.
 func (h *Host) settle(id peers.ID, s Status, inbound bool) {
-	p := Peer{ID: id, Status: s, Validator: -1, Inbound: inbound}
+	p := Peer{ID: id, Status: s, Inbound: inbound}
 	if len(s.Binding) > 0 && h.cfg.VerifyBinding != nil {
-		if i, err := h.cfg.VerifyBinding(id, s.Binding); err == nil {
-			p.Validator = i
+		if key, err := h.cfg.VerifyBinding(id, s.Binding); err == nil {
+			p.Key = key
 		} else {
 			h.log.Info("validator binding refused", "peer", id, "reason", err)
 		}
 	}
 	h.book.Seen(id, s.Listen)
 	h.dialer.heard(s.Known)
-	if p.Validator >= 0 {
-		h.h.ConnManager().Protect(id, "validator")
-		h.mesh.Bind(p.Validator, id)
-	}
 	h.table.passed(p)
+	h.bind(&p)
 }
 
 // status returns the own status as it is now.

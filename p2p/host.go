@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -24,6 +25,7 @@ import (
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/p2p/gossip"
 	"github.com/openledger/openledger/p2p/mesh"
 	"github.com/openledger/openledger/p2p/peers"
@@ -38,17 +40,18 @@ const (
 // Host is the node's libp2p host with its services. Safe for concurrent use.
 // Between New and Start protocols and topics are registered; then it listens.
 type Host struct {
-	cfg    Config
-	par    parsed
-	log    *slog.Logger
-	h      host.Host
-	book   *peers.Book
-	gater  *peers.Gater
-	stream *stream.Service
-	gossip *gossip.Router
-	mesh   *mesh.Mesh
-	table  *table
-	dialer *dialer
+	cfg     Config
+	par     parsed
+	log     *slog.Logger
+	h       host.Host
+	book    *peers.Book
+	gater   *peers.Gater
+	stream  *stream.Service
+	gossip  *gossip.Router
+	mesh    *mesh.Mesh
+	table   *table
+	dialer  *dialer
+	members atomic.Pointer[[]keys.PublicKey] // as of the last SetMembers
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -144,12 +147,7 @@ func (h *Host) services() error {
 		Observe: h.observe, LAN: h.par.profile.DialPrivate, Logger: h.log}); err != nil {
 		return err
 	}
-	index := h.cfg.Validator
-	if h.cfg.Validators == 0 {
-		index = -1
-	}
-	if h.mesh, err = mesh.New(mesh.Config{Service: h.stream, Self: h.ID(), Index: index,
-		Count: h.cfg.Validators, OnFrame: h.cfg.OnFrame, Logger: h.log}); err != nil {
+	if h.mesh, err = mesh.New(mesh.Config{Service: h.stream, Self: h.ID(), OnFrame: h.cfg.OnFrame, Logger: h.log}); err != nil {
 		return err
 	}
 	if err := h.handshakes(); err != nil {
@@ -157,6 +155,26 @@ func (h *Host) services() error {
 	}
 	h.spawn(func() { h.table.dispatch(h.ctx) })
 	return nil
+}
+
+// SetMembers tells the mesh who the validators are now; own is the vote key of
+// this node, zero for none. Connections to members are not trimmed.
+func (h *Host) SetMembers(own keys.PublicKey, members []keys.PublicKey) {
+	h.members.Store(&members)
+	h.mesh.SetMembers(own, members)
+	for _, p := range h.table.list() {
+		h.bind(&p)
+	}
+}
+
+// bind connects the mesh to a peer that speaks for a validator.
+func (h *Host) bind(p *Peer) {
+	if m := h.members.Load(); m == nil || p.Key == (keys.PublicKey{}) || !slices.Contains(*m, p.Key) {
+		h.h.ConnManager().Unprotect(p.ID, "validator")
+		return
+	}
+	h.h.ConnManager().Protect(p.ID, "validator")
+	h.mesh.Bind(p.Key, p.ID)
 }
 
 // Start listens and begins to dial. Errors: no listen address could be used.

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/p2p"
 	"github.com/openledger/openledger/p2p/p2ptest"
 	"github.com/openledger/openledger/p2p/peers"
@@ -35,7 +36,7 @@ func TestTwoHostsTellEachOtherTheirStatus(t *testing.T) {
 		if !ok || s.Height != 7 || s.Final != [32]byte{1} || s.Epoch != 2 || s.Earliest != 4 || s.Version != 3 || s.ChainID != p2ptest.ChainID {
 			t.Errorf("got %+v, %v", s, ok)
 		}
-		if got.Validator != -1 || got.Inbound || !slices.Equal(s.Listen, a.Addrs()) {
+		if got.Key != (keys.PublicKey{}) || got.Inbound || !slices.Equal(s.Listen, a.Addrs()) {
 			t.Errorf("got %+v", got)
 		}
 		if back, ok := a.Peer(b.ID()); !ok || !back.Inbound {
@@ -233,20 +234,21 @@ func TestMalformedStatusIsRefused(t *testing.T) {
 
 func TestBindingNamesTheValidator(t *testing.T) {
 	pub, key, _ := ed25519.GenerateKey(bytes.NewReader(make([]byte, 32)))
-	verify := func(id peers.ID, binding []byte) (int, error) {
+	voter := keys.PublicKey(pub)
+	verify := func(id peers.ID, binding []byte) (keys.PublicKey, error) {
 		if !ed25519.Verify(pub, []byte(id), binding) {
-			return 0, errors.New("bad signature")
+			return keys.PublicKey{}, errors.New("bad signature")
 		}
-		return 2, nil
+		return voter, nil
 	}
 	for _, c := range []struct {
 		name string
 		sign func(id peers.ID) []byte
-		want int
+		want keys.PublicKey
 	}{
-		{"a binding for this peer counts", func(id peers.ID) []byte { return ed25519.Sign(key, []byte(id)) }, 2},
-		{"a binding of another peer does not", func(peers.ID) []byte { return ed25519.Sign(key, []byte("other")) }, -1},
-		{"no binding is no validator", func(peers.ID) []byte { return nil }, -1},
+		{"a binding for this peer counts", func(id peers.ID) []byte { return ed25519.Sign(key, []byte(id)) }, voter},
+		{"a binding of another peer does not", func(peers.ID) []byte { return ed25519.Sign(key, []byte("other")) }, keys.PublicKey{}},
+		{"no binding is no validator", func(peers.ID) []byte { return nil }, keys.PublicKey{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p2ptest.Virtual(t, func(t *testing.T) {
@@ -260,8 +262,8 @@ func TestBindingNamesTheValidator(t *testing.T) {
 				})
 				b := n.Host(func(cfg *p2p.Config) { cfg.VerifyBinding = verify })
 				p2ptest.Connect(t, a, b)
-				if p, ok := b.Peer(a.ID()); !ok || p.Validator != c.want {
-					t.Errorf("got validator %d, want %d", p.Validator, c.want)
+				if p, ok := b.Peer(a.ID()); !ok || p.Key != c.want {
+					t.Errorf("got validator %v, want %v", p.Key, c.want)
 				}
 			})
 		})
@@ -270,16 +272,14 @@ func TestBindingNamesTheValidator(t *testing.T) {
 
 func TestConfigRefusals(t *testing.T) {
 	for name, f := range map[string]func(*p2p.Config){
-		"no status function":       func(c *p2p.Config) { c.Status = nil },
-		"an unknown profile":       func(c *p2p.Config) { c.Profile = "big" },
-		"a bad listen address":     func(c *p2p.Config) { c.Listen = []string{"127.0.0.1:9943"} },
-		"a bootstrap without id":   func(c *p2p.Config) { c.Bootstrap = []string{"/ip4/1.2.3.4/tcp/9943"} },
-		"a bad allowed network":    func(c *p2p.Config) { c.AllowPrivate = []string{"10.0.0.1"} },
-		"an index outside the set": func(c *p2p.Config) { c.Validator, c.Validators = 4, 4 },
-		"a validator without sink": func(c *p2p.Config) { c.Validator, c.Validators = 0, 4 },
+		"no status function":     func(c *p2p.Config) { c.Status = nil },
+		"an unknown profile":     func(c *p2p.Config) { c.Profile = "big" },
+		"a bad listen address":   func(c *p2p.Config) { c.Listen = []string{"127.0.0.1:9943"} },
+		"a bootstrap without id": func(c *p2p.Config) { c.Bootstrap = []string{"/ip4/1.2.3.4/tcp/9943"} },
+		"a bad allowed network":  func(c *p2p.Config) { c.AllowPrivate = []string{"10.0.0.1"} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := p2p.Config{Profile: "lan", Validator: -1, Status: func() p2p.Status { return p2p.Status{} }}
+			cfg := p2p.Config{Profile: "lan", Status: func() p2p.Status { return p2p.Status{} }}
 			f(&cfg)
 			if h, err := p2p.New(cfg); err == nil {
 				_ = h.Close()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/openledger/openledger/internal/enc"
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/p2p/peers"
 )
 
@@ -128,10 +129,10 @@ func named(text string) error {
 
 // Peer is a peer that has passed the handshake.
 type Peer struct {
-	ID        peers.ID
-	Status    Status // as last told
-	Validator int    // index proved by its binding, -1 for none
-	Inbound   bool   // it dialled us
+	ID      peers.ID
+	Status  Status         // as last told
+	Key     keys.PublicKey // vote key proved by its binding, zero for none
+	Inbound bool           // it dialled us
 }
 
 // EventKind says what happened to a peer.

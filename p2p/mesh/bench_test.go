@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/p2p"
 	"github.com/openledger/openledger/p2p/mesh"
 	"github.com/openledger/openledger/p2p/p2ptest"
@@ -19,15 +20,17 @@ func BenchmarkVote(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			back := make(chan []byte, 1)
 			var echo *p2p.Host
-			conf := func(i int, on func(int, []byte)) func(*p2p.Config) {
+			conf := func(i int, on func(keys.PublicKey, []byte)) func(*p2p.Config) {
 				return func(c *p2p.Config) {
 					c.Listen = c.Listen[transport : transport+1]
-					c.Validator, c.Validators, c.VerifyBinding, c.OnFrame = i, 2, verify, on
+					c.VerifyBinding, c.OnFrame = verify, on
 					c.Status = func() p2p.Status { return p2p.Status{Binding: bind(i)} }
 				}
 			}
-			a := p2ptest.Loopback(b, 1, conf(0, func(_ int, f []byte) { back <- f }))
-			echo = p2ptest.Loopback(b, 2, conf(1, func(_ int, f []byte) { _ = echo.Mesh().Send(0, mesh.Frame{Data: f}) }))
+			a := p2ptest.Loopback(b, 1, conf(0, func(_ keys.PublicKey, f []byte) { back <- f }))
+			echo = p2ptest.Loopback(b, 2, conf(1, func(_ keys.PublicKey, f []byte) { _ = echo.Mesh().Send(voter(0), mesh.Frame{Data: f}) }))
+			a.SetMembers(voter(0), members(2))
+			echo.SetMembers(voter(1), members(2))
 			p2ptest.Connect(b, a, echo)
 			for len(a.Mesh().Connected()) == 0 || len(echo.Mesh().Connected()) == 0 {
 				ctx, cancel := context.WithTimeout(b.Context(), time.Millisecond)
@@ -37,7 +40,7 @@ func BenchmarkVote(b *testing.B) {
 			vote := make([]byte, 200)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				if err := a.Mesh().Send(1, mesh.Frame{Data: vote, View: uint64(i)}); err != nil {
+				if err := a.Mesh().Send(voter(1), mesh.Frame{Data: vote, View: uint64(i)}); err != nil {
 					b.Fatal(err)
 				}
 				<-back

@@ -14,8 +14,9 @@
 //
 // The main type is [Mesh].
 //
-//	m, err := mesh.New(mesh.Config{Service: svc, Self: host.ID(), Index: 2, Count: 4, OnFrame: in})
-//	m.Bind(0, peerOfValidator0)
+//	m, err := mesh.New(mesh.Config{Service: svc, Self: host.ID(), OnFrame: in})
+//	m.SetMembers(ownVoteKey, voteKeysOfTheSet)
+//	m.Bind(voteKeyOfAnother, itsPeerID)
 //	m.Broadcast(mesh.Frame{Data: vote, View: 17, Keep: true})
 //
 // Spec: P2P-08 (vote/1), P2P-09, CONS-28.

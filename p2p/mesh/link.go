@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/p2p/peers"
 	"github.com/openledger/openledger/p2p/stream"
 )
@@ -15,9 +16,11 @@ import (
 // link is the connection to one validator: its queue, the peer id that the
 // validator uses now, and at most one stream that is being served.
 type link struct {
-	m     *Mesh
-	index int
-	queue *queue
+	m      *Mesh
+	key    keys.PublicKey // vote key of the validator
+	ctx    context.Context
+	cancel context.CancelFunc
+	queue  *queue
 
 	mu      sync.Mutex
 	id      peers.ID
@@ -32,8 +35,10 @@ type session struct {
 	done   chan struct{}
 }
 
-func newLink(m *Mesh, index int) *link {
-	return &link{m: m, index: index, queue: newQueue(), changed: make(chan struct{})}
+func newLink(m *Mesh, key keys.PublicKey) *link {
+	l := &link{m: m, key: key, queue: newQueue(), changed: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancel(m.ctx)
+	return l
 }
 
 // bind sets the peer id; it starts dialling if that is this side's job.
@@ -48,7 +53,7 @@ func (l *link) bind(id peers.ID) {
 	}
 	close(l.changed) // also wakes a back-off: the peer has just come up
 	l.changed = make(chan struct{})
-	if !l.started && l.m.ctx.Err() == nil {
+	if !l.started && l.ctx.Err() == nil {
 		l.started = true
 		l.m.wg.Add(1)
 		go l.run()
@@ -61,19 +66,19 @@ func (l *link) up() bool {
 	return l.current != nil
 }
 
-// run opens the stream whenever there is none, until the mesh closes. On the
+// run opens the stream whenever there is none, until the link ends. On the
 // side with the higher id it only waits for a change of ids.
 func (l *link) run() {
 	defer l.m.wg.Done()
 	back := backMin
-	for l.m.ctx.Err() == nil {
+	for l.ctx.Err() == nil {
 		l.mu.Lock()
 		id, changed := l.id, l.changed
 		l.mu.Unlock()
 		if l.m.cfg.Self < id {
 			start := time.Now()
-			if c, err := l.m.cfg.Service.Open(l.m.ctx, id, Name); err == nil {
-				l.serve(l.m.ctx, c)
+			if c, err := l.m.cfg.Service.Open(l.ctx, id, Name); err == nil {
+				l.serve(l.ctx, c)
 			}
 			if time.Since(start) > backMax {
 				back = backMin // it had worked for a while
@@ -90,7 +95,7 @@ func (l *link) run() {
 }
 
 // wait blocks until d has passed (0: for ever) and returns true, or until the
-// binding changed or the mesh closed and returns false.
+// binding changed or the link ended and returns false.
 func (l *link) wait(changed chan struct{}, d time.Duration) bool {
 	var timeout <-chan time.Time
 	if d > 0 {
@@ -103,7 +108,7 @@ func (l *link) wait(changed chan struct{}, d time.Duration) bool {
 		return true
 	case <-changed:
 		return false
-	case <-l.m.ctx.Done():
+	case <-l.ctx.Done():
 		return false
 	}
 }
@@ -114,7 +119,7 @@ func (l *link) serve(ctx context.Context, c *stream.Conn) {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &session{cancel: cancel, done: make(chan struct{})}
 	defer close(s.done)
-	stop := context.AfterFunc(l.m.ctx, cancel)
+	stop := context.AfterFunc(l.ctx, cancel)
 	defer stop()
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	defer cancel()
@@ -127,7 +132,7 @@ func (l *link) serve(ctx context.Context, c *stream.Conn) {
 		old.cancel()
 		<-old.done
 	}
-	l.m.cfg.Logger.Debug("vote stream open", "validator", l.index)
+	l.m.cfg.Logger.Debug("vote stream open", "validator", l.key)
 
 	var writer sync.WaitGroup
 	writer.Go(func() {
@@ -144,7 +149,7 @@ func (l *link) serve(ctx context.Context, c *stream.Conn) {
 		l.current = nil
 	}
 	l.mu.Unlock()
-	l.m.cfg.Logger.Debug("vote stream closed", "validator", l.index)
+	l.m.cfg.Logger.Debug("vote stream closed", "validator", l.key)
 }
 
 // write drains the queue into single writes. The ticker only keeps an idle
@@ -200,7 +205,7 @@ func (l *link) read(ctx context.Context, c *stream.Conn) {
 			}
 		}
 		if len(f) > 0 {
-			l.m.cfg.OnFrame(l.index, f)
+			l.m.cfg.OnFrame(l.key, f)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/openledger/openledger/internal/enc"
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/p2p"
 	"github.com/openledger/openledger/p2p/mesh"
 	"github.com/openledger/openledger/p2p/p2ptest"
@@ -25,22 +26,34 @@ type got struct {
 	data     []byte
 }
 
+// voter is the vote key of validator i, member the reverse.
+func voter(i int) keys.PublicKey { return keys.PublicKey{byte(i + 1)} }
+
+func member(k keys.PublicKey) int { return int(k[0]) - 1 }
+
+func members(n int) (out []keys.PublicKey) {
+	for i := range n {
+		out = append(out, voter(i))
+	}
+	return out
+}
+
 // bind is the test's binding: the index as text. Real ones are signatures.
 func bind(i int) []byte { return []byte{byte(i)} }
 
-func verify(_ peers.ID, b []byte) (int, error) {
+func verify(_ peers.ID, b []byte) (keys.PublicKey, error) {
 	if len(b) != 1 {
-		return 0, errors.New("no binding")
+		return keys.PublicKey{}, errors.New("no binding")
 	}
-	return int(b[0]), nil
+	return voter(int(b[0])), nil
 }
 
-// prepare configures validator i of n, which delivers to in and knows boot.
-func prepare(i, n int, in chan<- got, boot []string) func(*p2p.Config) {
+// prepare configures validator i, which delivers to in and knows boot.
+func prepare(i int, in chan<- got, boot []string) func(*p2p.Config) {
 	return func(c *p2p.Config) {
-		c.Validator, c.Validators, c.Bootstrap, c.VerifyBinding = i, n, boot, verify
+		c.Bootstrap, c.VerifyBinding = boot, verify
 		c.Status = func() p2p.Status { return p2p.Status{Binding: bind(i)} }
-		c.OnFrame = func(from int, frame []byte) { in <- got{to: i, from: from, data: frame} }
+		c.OnFrame = func(from keys.PublicKey, frame []byte) { in <- got{to: i, from: member(from), data: frame} }
 	}
 }
 
@@ -51,7 +64,8 @@ func validators(t *testing.T, net *p2ptest.Net, n int) ([]*p2p.Host, chan got) {
 	var hosts []*p2p.Host
 	var boot []string
 	for i := range n {
-		hosts = append(hosts, net.Host(prepare(i, n, in, boot)))
+		hosts = append(hosts, net.Host(prepare(i, in, boot)))
+		hosts[i].SetMembers(voter(i), members(n))
 		boot = append(boot, hosts[i].Addrs()...)
 	}
 	connected(t, hosts)
@@ -119,7 +133,7 @@ func TestFramesKeepTheirOrderAndBytes(t *testing.T) {
 		}
 		for i := range n {
 			for from := range 2 {
-				if err := hosts[from].Mesh().Send(1-from, mesh.Frame{Data: frame(i)}); err != nil {
+				if err := hosts[from].Mesh().Send(voter(1-from), mesh.Frame{Data: frame(i)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -163,11 +177,12 @@ func TestRestartedValidatorIsReached(t *testing.T) {
 			t.Fatal(err)
 		}
 		tick(t, time.Second)
-		if err := hosts[0].Mesh().Send(2, mesh.Frame{Data: []byte("while you were away")}); err != nil {
+		if err := hosts[0].Mesh().Send(voter(2), mesh.Frame{Data: []byte("while you were away")}); err != nil {
 			t.Fatal(err)
 		}
 		boot := append(hosts[0].Addrs(), hosts[1].Addrs()...)
-		hosts[2] = net.Host(prepare(2, 3, in, boot))
+		hosts[2] = net.Host(prepare(2, in, boot))
+		hosts[2].SetMembers(voter(2), members(3))
 		connected(t, hosts)
 		if g := p2ptest.Wait(t, in, "queued frame"); g.to != 2 || g.from != 0 || string(g.data) != "while you were away" {
 			t.Errorf("got %+v", g)
@@ -180,7 +195,7 @@ func TestOnlyBoundPeersGetAStream(t *testing.T) {
 		net := p2ptest.NewNet(t)
 		hosts, in := validators(t, net, 2)
 		liar := net.Host(func(c *p2p.Config) {
-			prepare(1, 2, in, hosts[0].Addrs())(c)
+			prepare(1, in, hosts[0].Addrs())(c)
 			c.Status = func() p2p.Status { return p2p.Status{Binding: []byte("forged")} }
 			for id := hosts[0].ID(); id >= hosts[0].ID(); c.KeySeed[9]++ { // the lower id opens the stream
 				id, _ = p2p.IDFromSeed(c.KeySeed)
@@ -192,7 +207,8 @@ func TestOnlyBoundPeersGetAStream(t *testing.T) {
 		if err := liar.Await(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
-		liar.Mesh().Bind(0, hosts[0].ID())
+		liar.SetMembers(voter(1), members(2))
+		liar.Mesh().Bind(voter(0), hosts[0].ID())
 		if err := liar.Mesh().Broadcast(mesh.Frame{Data: []byte("I am validator 1")}); err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +216,7 @@ func TestOnlyBoundPeersGetAStream(t *testing.T) {
 		if len(in) != 0 {
 			t.Errorf("heard %+v", <-in)
 		}
-		if c := hosts[0].Mesh().Connected(); !slices.Equal(c, []int{1}) {
+		if c := hosts[0].Mesh().Connected(); !slices.Equal(c, []keys.PublicKey{voter(1)}) {
 			t.Errorf("the true stream is gone: %v", c)
 		}
 	})
@@ -210,7 +226,8 @@ func TestOversizedIncomingFrameEndsTheStreamAndCosts(t *testing.T) {
 	p2ptest.Virtual(t, func(t *testing.T) {
 		net := p2ptest.NewNet(t)
 		in := make(chan got, 16)
-		h := net.Host(prepare(0, 2, in, nil))
+		h := net.Host(prepare(0, in, nil))
+		h.SetMembers(voter(0), members(2))
 		s := net.Stranger()
 		for s.ID() > h.ID() { // only the lower id may open
 			s = net.Stranger()
@@ -243,7 +260,7 @@ func TestFloodIsSlowedDown(t *testing.T) {
 		const n = 12_000
 		for i := 0; i < n; {
 			for range 1000 {
-				if err := hosts[0].Mesh().Send(1, mesh.Frame{Data: []byte("flood")}); err != nil {
+				if err := hosts[0].Mesh().Send(voter(1), mesh.Frame{Data: []byte("flood")}); err != nil {
 					t.Fatal(err)
 				}
 				i++
@@ -273,20 +290,59 @@ func TestSendRefuses(t *testing.T) {
 		}{
 			"an empty frame":     {1, nil, mesh.ErrFrame},
 			"an oversized frame": {1, make([]byte, mesh.MaxFrame+1), mesh.ErrFrame},
-			"itself":             {0, []byte("x"), mesh.ErrIndex},
-			"an unknown index":   {2, []byte("x"), mesh.ErrIndex},
-			"a negative index":   {-1, []byte("x"), mesh.ErrIndex},
+			"itself":             {0, []byte("x"), mesh.ErrMember},
+			"an unknown key":     {2, []byte("x"), mesh.ErrMember},
 		} {
-			if err := m.Send(c.to, mesh.Frame{Data: c.data}); !errors.Is(err, c.want) {
+			if err := m.Send(voter(c.to), mesh.Frame{Data: c.data}); !errors.Is(err, c.want) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 		observer := net.Host(nil).Mesh()
-		if err := observer.Send(0, mesh.Frame{Data: []byte("x")}); !errors.Is(err, mesh.ErrIndex) {
+		if err := observer.Send(voter(0), mesh.Frame{Data: []byte("x")}); !errors.Is(err, mesh.ErrMember) {
 			t.Errorf("an observer sent: %v", err)
 		}
 		if err := observer.Broadcast(mesh.Frame{Data: []byte("x")}); err != nil {
 			t.Errorf("an observer's broadcast goes nowhere without an error, got %v", err)
+		}
+	})
+}
+
+// The set changes: who stays keeps the stream, who leaves loses it, who joins
+// gets one although the peers met long before.
+func TestMembersChange(t *testing.T) {
+	p2ptest.Virtual(t, func(t *testing.T) {
+		net := p2ptest.NewNet(t)
+		hosts, in := validators(t, net, 3)
+		hosts = append(hosts, net.Host(prepare(3, in, hosts[0].Addrs())))
+		if err := hosts[3].Await(t.Context(), 3); err != nil {
+			t.Fatal(err)
+		}
+		if c := hosts[3].Mesh().Connected(); len(c) != 0 {
+			t.Fatalf("a candidate has streams to %v", c)
+		}
+		next := []keys.PublicKey{voter(0), voter(1), voter(3)}
+		for i, h := range hosts {
+			h.SetMembers(voter(i), next)
+		}
+		connected(t, []*p2p.Host{hosts[0], hosts[1], hosts[3]})
+		if c := hosts[2].Mesh().Connected(); len(c) != 0 {
+			t.Errorf("a leaver has streams to %v", c)
+		}
+		for _, k := range hosts[0].Mesh().Connected() {
+			if member(k) == 2 {
+				t.Error("a stream to the leaver is left")
+			}
+		}
+		if err := hosts[3].Mesh().Broadcast(mesh.Frame{Data: []byte("I am new")}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if g := p2ptest.Wait(t, in, "frame of the new one"); g.from != 3 || g.to == 2 {
+				t.Errorf("got %+v", g)
+			}
+		}
+		if err := hosts[0].Mesh().Send(voter(2), mesh.Frame{Data: []byte("x")}); !errors.Is(err, mesh.ErrMember) {
+			t.Errorf("sent to a leaver: %v", err)
 		}
 	})
 }

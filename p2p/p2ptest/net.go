@@ -82,7 +82,6 @@ func config(i int) p2p.Config {
 		ChainID:   ChainID,
 		Profile:   "lan",
 		UserAgent: "openledger/test",
-		Validator: -1,
 		Status:    func() p2p.Status { return p2p.Status{} },
 	}
 }
