@@ -111,9 +111,6 @@ func climb(cv CV, i, n uint64, sibs []CV) (CV, error) {
 	return cv, nil
 }
 
-// Size returns the size in bytes under which the page verified.
-func (v Verified) Size() uint64 { return v.size }
-
 // First returns the index of the first unit of the page.
 func (v Verified) First() uint64 { return v.index * PageUnits }
 

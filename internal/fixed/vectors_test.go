@@ -102,15 +102,6 @@ func allVectors(t *testing.T) vectors {
 
 func dec(x uint64) string { return strconv.FormatUint(x, 10) }
 
-func undec(t *testing.T, s string) uint64 {
-	t.Helper()
-	x, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return x
-}
-
 func splitResult(c splitCase, f func(uint64, []uint64) ([]uint64, error)) splitVector {
 	out := splitVector{Name: c.name, Total: dec(c.total), Weights: []string{}}
 	for _, w := range c.weights {

@@ -15,7 +15,7 @@ import (
 )
 
 // all makes the comparisons with C exhaustive: 4·10⁸ triples and all 2³² inputs
-// of each function. It takes about ten minutes.
+// of each function. It takes about three hours.
 var all = os.Getenv("OPENLEDGER_FX") == "all"
 
 // buildC compiles the reference text.

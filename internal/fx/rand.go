@@ -97,10 +97,3 @@ func (s Stream) FillNormal(out []float32) {
 		out[i] = s.Normal(uint64(i))
 	}
 }
-
-// FillSign sets out[i] = Sign(i). Spec: FX-06.
-func (s Stream) FillSign(out []float32) {
-	for i := range out {
-		out[i] = s.Sign(uint64(i))
-	}
-}

@@ -15,9 +15,6 @@ type Key struct {
 	check      func(Config) error
 }
 
-// Table returns the table of all settings in file order.
-func Table() []Key { return table }
-
 var table = []Key{
 	{"p2p.listen", "multiaddresses the host listens on", func(c *Config, v string) error { return setList(&c.P2P.Listen, v) }, nil},
 	{"p2p.profile", "connection limits: home, server, validator or lan", func(c *Config, v string) error { c.P2P.Profile = v; return nil },

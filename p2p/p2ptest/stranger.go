@@ -72,11 +72,6 @@ func (s *Stranger) OnDisconnect(f func()) {
 	s.h.Network().Notify(&network.NotifyBundle{DisconnectedF: func(network.Network, network.Conn) { f() }})
 }
 
-// Handle answers each stream of the protocol with f.
-func (s *Stranger) Handle(proto string, f func(st network.Stream)) {
-	s.h.SetStreamHandler(protocol.ID(proto), f)
-}
-
 // Exchange opens a stream, sends one frame, closes its side and returns all that
 // comes back.
 func (s *Stranger) Exchange(ctx context.Context, id peers.ID, proto string, req []byte) ([]byte, error) {

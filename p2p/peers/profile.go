@@ -64,12 +64,3 @@ func ParseAddr(s string) (peer.AddrInfo, error) {
 	}
 	return *ai, nil
 }
-
-// ParseID reads the base58 text of a peer id. Errors: ErrAddr.
-func ParseID(s string) (ID, error) {
-	id, err := peer.Decode(s)
-	if err != nil {
-		return "", fmt.Errorf("%q: %w: %w", s, ErrAddr, err)
-	}
-	return id, nil
-}

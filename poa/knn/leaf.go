@@ -57,9 +57,6 @@ func (j *Job) Leaves() uint64 { return uint64((len(j.valid) + j.per - 1) / j.per
 // Atoms returns the number of players.
 func (j *Job) Atoms() int { return j.x.Len() }
 
-// Rows returns the number of validation rows, dropped ones included.
-func (j *Job) Rows() int { return len(j.valid) }
-
 // Leaf is the contribution of consecutive validation rows: a signed sum per
 // atom in units of 2^−40, not divided by the number of rows.
 type Leaf struct {
@@ -101,12 +98,6 @@ func pack64(sums []int64) []byte {
 // It is the segment digest that the task commits to.
 func (l Leaf) Digest() [32]byte {
 	return keys.Sum(poa.DomainLeaf, l.Index, l.First, l.Rows, l.Sums)
-}
-
-// TotalsRoot names the running totals of a job, the state between its segments:
-// SHA-256(dom("poa-totals", int64 big-endian per atom)). A job starts at zeros.
-func TotalsRoot(totals []int64) [32]byte {
-	return keys.Sum(poa.DomainTotals, pack64(totals))
 }
 
 // Encode returns the canonical bytes.

@@ -73,9 +73,6 @@ func NewPlan(in Input) (*Plan, error) {
 // Set returns the atoms and the fate of every row.
 func (p *Plan) Set() atom.Set { return p.set }
 
-// Job returns the leaves' side of the plan.
-func (p *Plan) Job() *knn.Job { return p.job }
-
 // Leaves returns the number of leaves, ⌈validation rows/RowsPerLeaf⌉ whatever
 // was dropped: the segments of the descriptor.
 func (p *Plan) Leaves() uint64 { return p.job.Leaves() }
