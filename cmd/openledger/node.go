@@ -99,8 +99,8 @@ func adopt(home string, b bundle.Bundle) error {
 
 // nodeFlags override config.toml.
 type nodeFlags struct {
-	join, gpu, profile string
-	validator, lie     bool
+	join, gpu, profile, pprof string
+	validator, lie            bool
 }
 
 func newNodeCmd(a *app) *cobra.Command {
@@ -110,6 +110,11 @@ func newNodeCmd(a *app) *cobra.Command {
 		Long:    "Run a node in the foreground until it is interrupted. Settings come from config.toml in --home, OPENLEDGER_<SECTION>_<KEY>, and flags.",
 		Example: "  openledger node --home ~/.openledger --join join.json\n  openledger node --validator --gpu=auto",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.pprof != "" {
+				if err := servePprof(cmd.Context(), f.pprof); err != nil {
+					return err
+				}
+			}
 			n, err := a.openNode(cmd, f)
 			if err != nil {
 				return err
@@ -125,7 +130,10 @@ func newNodeCmd(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&f.profile, "profile", "", "connection limits: home, server, validator or lan")
 	cmd.Flags().BoolVar(&f.validator, "validator", false, "vote with the key named \"validator\"")
 	cmd.Flags().BoolVar(&f.lie, "lie-once", false, "commit one false segment, to show that it is caught")
-	_ = cmd.Flags().MarkHidden("lie-once")
+	cmd.Flags().StringVar(&f.pprof, "pprof-addr", "", "serve Go's profiler on this address of the machine")
+	for _, hidden := range []string{"lie-once", "pprof-addr"} {
+		_ = cmd.Flags().MarkHidden(hidden)
+	}
 	return cmd
 }
 
