@@ -37,6 +37,7 @@ var impureImports = strings.Fields("time context sync sync/atomic os net log mat
 var homes = map[string][]string{
 	"github.com/fxamacker/cbor":                  {"internal/enc"},
 	"github.com/oasisprotocol/curve25519-voi":    {"internal/keys"},
+	"github.com/cloudflare/circl/":               {"internal/bls", "internal/vrf"},
 	"github.com/multiformats/go-multihash":       {"internal/content"},
 	"lukechampine.com/blake3":                    {"internal/content"},
 	"github.com/libp2p/go-libp2p-pubsub":         {"p2p/gossip"},

@@ -38,6 +38,25 @@ const (
 	DomainSet      Domain = "set"      // hash of a validator set: epoch, entries
 	DomainPeerBind Domain = "peerbind" // signed binding of a validator to a peer id
 	DomainManifest Domain = "manifest" // signed announcement of a manifest
+	DomainFinal    Domain = "final"    // what a share of an aggregate Finalization signs: chain id, epoch, view, block
+	DomainBLSKey   Domain = "bls-key"  // secret seed of a validator's BLS key: seed of its vote key
+	DomainVRFKey   Domain = "vrf-key"  // secret seed of a validator's VRF key: seed of its vote key
+)
+
+// Tag separates the hashes onto curves and what they feed. It is used as it
+// stands, without Dom, because other standards fix its form. Spec: ENC-05.
+type Tag string
+
+// The tags, in the same table as the domains.
+const (
+	TagBLSSign  Tag = "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_" // point of a signed message
+	TagBLSPop   Tag = "BLS_POP_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_" // point of a public key whose possession is proven
+	TagBLSSalt  Tag = "BLS-SIG-KEYGEN-SALT-"                        // salt of the secret scalar made from a seed
+	TagVRFKey   Tag = "openledger/vrf/key/1"                        // secret scalar: seed
+	TagVRFInput Tag = "openledger/vrf/h2c/1"                        // point of an input: public key, alpha
+	TagVRFNonce Tag = "openledger/vrf/nonce/1"                      // secret nonce of a proof: secret scalar, alpha
+	TagVRFProof Tag = "openledger/vrf/1"                            // challenge of a proof
+	TagVRFOut   Tag = "openledger/vrf/out/1"                        // output: point
 )
 
 // Dom returns enc(["openledger/" ‖ d ‖ "/1", xs…]), the bytes that are hashed

@@ -3,22 +3,18 @@
 package keys
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 
 	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 )
-
-// redacted stands wherever a program tries to print a secret key.
-const redacted = "[redacted]"
 
 // PrivateKey is an Ed25519 signing key. Every way of printing it gives
 // "[redacted]" or, where fmt may not ask it, an address;
 // internal/enc refuses to encode it. Its zero value is no key. Copies share the
 // secret, which never changes. Safe for concurrent use.
 type PrivateKey struct {
+	Redacted
 	// k returns seed ‖ public key. It is a function because fmt prints the
 	// fields of a struct that holds a PrivateKey in an unexported field, through
 	// pointers too; it cannot look into a function.
@@ -29,7 +25,7 @@ type PrivateKey struct {
 // 5.1.5.
 func FromSeed(seed [32]byte) PrivateKey {
 	k := ed25519.NewKeyFromSeed(seed[:])
-	return PrivateKey{func() ed25519.PrivateKey { return k }}
+	return PrivateKey{k: func() ed25519.PrivateKey { return k }}
 }
 
 // Generate makes a key from 32 bytes of rand, which must be a cryptographic
@@ -46,7 +42,8 @@ func Generate(rand io.Reader) (PrivateKey, error) {
 func (p PrivateKey) IsZero() bool { return p.k == nil }
 
 // Seed returns the secret seed from which FromSeed makes the same key. It
-// exists for node/keystore. It panics if p is the zero value.
+// exists for node/keystore and for the keys derived from it (internal/bls,
+// internal/vrf). It panics if p is the zero value.
 func (p PrivateKey) Seed() [32]byte { return [32]byte(p.k()[:ed25519.SeedSize]) }
 
 // Public returns the public key. It panics if p is the zero value.
@@ -57,18 +54,3 @@ func (p PrivateKey) Public() PublicKey { return PublicKey(p.k()[ed25519.SeedSize
 func (p PrivateKey) Sign(msg []byte) Signature {
 	return Signature(ed25519.Sign(p.k(), msg))
 }
-
-// String returns "[redacted]".
-func (p PrivateKey) String() string { return redacted }
-
-// GoString returns "[redacted]".
-func (p PrivateKey) GoString() string { return redacted }
-
-// Format writes "[redacted]" for every verb and flag.
-func (p PrivateKey) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// LogValue returns "[redacted]".
-func (p PrivateKey) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON returns the JSON string "[redacted]".
-func (p PrivateKey) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }

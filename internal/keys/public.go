@@ -54,30 +54,32 @@ func (k PublicKey) Check() error {
 func (k PublicKey) Compare(o PublicKey) int { return bytes.Compare(k[:], o[:]) }
 
 // String returns 0x and lower-case hex.
-func (k PublicKey) String() string { return hexText(k[:]) }
+func (k PublicKey) String() string { return HexText(k[:]) }
 
 // MarshalText implements encoding.TextMarshaler with String.
-func (k PublicKey) MarshalText() ([]byte, error) { return []byte(hexText(k[:])), nil }
+func (k PublicKey) MarshalText() ([]byte, error) { return []byte(HexText(k[:])), nil }
 
 // UnmarshalText reads what String writes and nothing else. It does not Check.
 // Errors: ErrKey.
-func (k *PublicKey) UnmarshalText(b []byte) error { return parseHex(k[:], b) }
+func (k *PublicKey) UnmarshalText(b []byte) error { return ParseHex(k[:], b) }
 
 // String returns 0x and lower-case hex.
-func (s Signature) String() string { return hexText(s[:]) }
+func (s Signature) String() string { return HexText(s[:]) }
 
 // MarshalText implements encoding.TextMarshaler with String.
-func (s Signature) MarshalText() ([]byte, error) { return []byte(hexText(s[:])), nil }
+func (s Signature) MarshalText() ([]byte, error) { return []byte(HexText(s[:])), nil }
 
 // UnmarshalText reads what String writes and nothing else. Errors: ErrKey.
-func (s *Signature) UnmarshalText(b []byte) error { return parseHex(s[:], b) }
+func (s *Signature) UnmarshalText(b []byte) error { return ParseHex(s[:], b) }
 
-func hexText(b []byte) string { return "0x" + hex.EncodeToString(b) }
+// HexText returns 0x and lower-case hex, the text form of keys and signatures.
+func HexText(b []byte) string { return "0x" + hex.EncodeToString(b) }
 
-// parseHex fills dst from its text form and leaves it unchanged on error.
-func parseHex(dst, text []byte) error {
+// ParseHex fills dst from the text that HexText writes and leaves it unchanged
+// on error. Errors: ErrKey.
+func ParseHex(dst, text []byte) error {
 	raw, err := hex.DecodeString(string(bytes.TrimPrefix(text, []byte("0x"))))
-	if err != nil || len(raw) != len(dst) || hexText(raw) != string(text) {
+	if err != nil || len(raw) != len(dst) || HexText(raw) != string(text) {
 		return fmt.Errorf("%w: want 0x and %d lower-case hex digits", ErrKey, 2*len(dst))
 	}
 	copy(dst, raw)
