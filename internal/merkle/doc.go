@@ -8,6 +8,8 @@
 //     [Update] turns the write set of one block into new tree nodes and a new
 //     [StateRoot]; [ProveState] makes a [StateProof] that a key has a value or
 //     is absent. The root depends on the contents alone, never on the history.
+//     [ProveSubtree] proves all that stands under a nibble prefix, and a
+//     [Builder] makes the stored tree out of its subtrees.
 //   - The Merkle-sum tree over a list of amounts: [SumTree], [ProveSum] and
 //     [ProveSumRange]. A proof yields the sum of all leaves before the proven
 //     one, so a range proof yields an amount that cannot be claimed twice.
@@ -24,5 +26,5 @@
 //	proof, err := merkle.ProveState(reader, root, key, value)
 //	err = proof.Verify(root.Hash)
 //
-// Spec: STA-01..STA-04, RCP-02, PAY-05.
+// Spec: STA-01..STA-04, STA-09, RCP-02, PAY-05.
 package merkle

@@ -46,16 +46,11 @@ func ProveState(r NodeReader, root StateRoot, key, value []byte) (StateProof, er
 	if err := checkKey(key); err != nil {
 		return StateProof{}, err
 	}
-	w := walk{r: r, key: sha256.Sum256(key)}
+	w := walk{r: r, key: sha256.Sum256(key), limit: noLimit}
 	if err := w.run(root.child()); err != nil {
 		return StateProof{}, err
 	}
-	p := StateProof{Key: key, Terminal: w.end, Bitmap: w.bitmap(), Siblings: [][32]byte{}}
-	for _, s := range slices.Backward(w.siblings) {
-		if s != [32]byte{} {
-			p.Siblings = append(p.Siblings, s)
-		}
-	}
+	p := StateProof{Key: key, Terminal: w.end, Bitmap: w.bitmap(), Siblings: w.listed()}
 	present := w.end != nil && w.end.KeyHash == w.key
 	if present != (value != nil) || present && w.end.ValueHash != sha256.Sum256(value) {
 		return StateProof{}, fmt.Errorf("key %x: %w", key, ErrValue)
@@ -82,19 +77,7 @@ func (p StateProof) Verify(root [32]byte) error {
 	if err != nil {
 		return err
 	}
-	next := 0
-	for i := range depth {
-		var sibling [32]byte
-		if p.Bitmap[i/8]>>(i%8)&1 == 1 {
-			sibling = p.Siblings[next]
-			next++
-		}
-		if bitOf(key, depth-1-i) == 0 {
-			h = hashNode(h, sibling)
-		} else {
-			h = hashNode(sibling, h)
-		}
-	}
+	h = climb(h, key, depth, p.Bitmap, p.Siblings)
 	if h != root {
 		return ErrRoot
 	}
@@ -111,31 +94,60 @@ func (p StateProof) check() (depth int, err error) {
 			return 0, err
 		}
 	}
-	n := len(p.Bitmap)
-	if n == 0 || n > maxBits/8+1 || p.Bitmap[n-1] == 0 {
-		return 0, fmt.Errorf("bitmap of %d bytes: %w", n, ErrShape)
-	}
-	depth = 8*n - 1 - bits.LeadingZeros8(p.Bitmap[n-1])
-	if depth > maxBits {
-		return 0, fmt.Errorf("depth %d: %w", depth, ErrShape)
-	}
-	ones := 0
-	for _, b := range p.Bitmap {
-		ones += bits.OnesCount8(b)
-	}
-	if ones-1 != len(p.Siblings) {
-		return 0, fmt.Errorf("%d siblings for %d bits: %w", len(p.Siblings), ones-1, ErrShape)
+	depth, err = pathShape(p.Bitmap, p.Siblings)
+	if err != nil {
+		return 0, err
 	}
 	// A terminal beside nothing would stand one level higher.
 	if depth > 0 && p.Bitmap[0]&1 == 0 {
 		return 0, fmt.Errorf("empty sibling at the terminal: %w", ErrShape)
 	}
-	for _, s := range p.Siblings {
+	return depth, nil
+}
+
+// pathShape checks the bit list of a path and its siblings, and returns how many
+// levels it has.
+func pathShape(bitmap []byte, siblings [][32]byte) (depth int, err error) {
+	n := len(bitmap)
+	if n == 0 || n > maxBits/8+1 || bitmap[n-1] == 0 {
+		return 0, fmt.Errorf("bitmap of %d bytes: %w", n, ErrShape)
+	}
+	depth = 8*n - 1 - bits.LeadingZeros8(bitmap[n-1])
+	if depth > maxBits {
+		return 0, fmt.Errorf("depth %d: %w", depth, ErrShape)
+	}
+	ones := 0
+	for _, b := range bitmap {
+		ones += bits.OnesCount8(b)
+	}
+	if ones-1 != len(siblings) {
+		return 0, fmt.Errorf("%d siblings for %d bits: %w", len(siblings), ones-1, ErrShape)
+	}
+	for _, s := range siblings {
 		if s == [32]byte{} {
 			return 0, fmt.Errorf("empty sibling is listed: %w", ErrShape)
 		}
 	}
 	return depth, nil
+}
+
+// climb hashes h, which stands depth levels below the root on the path of key, up
+// to the root. Precondition: pathShape.
+func climb(h, key [32]byte, depth int, bitmap []byte, siblings [][32]byte) [32]byte {
+	next := 0
+	for i := range depth {
+		var sibling [32]byte
+		if bitmap[i/8]>>(i%8)&1 == 1 {
+			sibling = siblings[next]
+			next++
+		}
+		if bitOf(key, depth-1-i) == 0 {
+			h = hashNode(h, sibling)
+		} else {
+			h = hashNode(sibling, h)
+		}
+	}
+	return h
 }
 
 // terminalHash returns the hash of the terminal if it fits the statement.
@@ -157,10 +169,15 @@ func (p StateProof) terminalHash(key [32]byte, depth int) ([32]byte, error) {
 	return hashStateLeaf(leaf{key: t.KeyHash, value: t.ValueHash}), nil
 }
 
-// walk follows one key from the root to its terminal, in binary steps.
+// noLimit lets a walk end at its terminal only.
+const noLimit = -1
+
+// walk follows one key from the root to its terminal, in binary steps, or to
+// limit nibbles, whichever comes first.
 type walk struct {
 	r        NodeReader
 	key      [32]byte
+	limit    int
 	siblings [][32]byte // from the root downwards, zero if empty
 	end      *Terminal
 }
@@ -169,6 +186,9 @@ func (w *walk) run(c child) error {
 	for depth := 0; c.ok; depth++ {
 		if c.leaf {
 			return w.finish(c, depth, w.key)
+		}
+		if depth == w.limit {
+			return nil
 		}
 		n, err := readInner(w.r, c, depth, w.key)
 		if err != nil {
@@ -205,6 +225,17 @@ func (w *walk) finish(c child, depth int, path [32]byte) error {
 	}
 	w.end = &Terminal{KeyHash: l.key, ValueHash: l.value}
 	return nil
+}
+
+// listed returns the siblings that are not empty, from the end upwards.
+func (w *walk) listed() [][32]byte {
+	out := [][32]byte{}
+	for _, s := range slices.Backward(w.siblings) {
+		if s != [32]byte{} {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // bitmap renders the siblings as the bit list of StateProof.

@@ -289,7 +289,7 @@ func TestTwoLeavesThatPartAtTheLastBitAreFoundAgain(t *testing.T) {
 	for _, n := range u.nodes {
 		nodes[string(n.Key)] = n.Value
 	}
-	w := walk{r: nodes, key: b.key}
+	w := walk{r: nodes, key: b.key, limit: noLimit}
 	if err := w.run(res.child); err != nil || len(w.siblings) != 256 || w.end == nil || w.end.ValueHash != b.value {
 		t.Fatalf("%d siblings, end %v, error %v", len(w.siblings), w.end, err)
 	}
