@@ -23,13 +23,12 @@ func (n *Node) ChainHead(context.Context, api.Empty) (api.ChainHead, error) {
 	if err != nil {
 		return api.ChainHead{}, err
 	}
-	clock, err1 := state.GetClock(v)
-	params, err2 := state.GetParams(v)
-	if err := errors.Join(err1, err2); err != nil {
+	clock, err := state.GetClock(v)
+	if err != nil {
 		return api.ChainHead{}, err
 	}
 	return api.ChainHead{Height: head.Height, Hash: head.HeaderHash, TimeMS: clock.TimeMS, StateRoot: head.Root.Hash,
-		Epoch: params.Epoch(clock.CTimeMS)}, nil
+		Epoch: clock.Epoch}, nil
 }
 
 // ChainHeader implements api.ChainBackend.

@@ -19,16 +19,12 @@ func (n *Node) NodeStatus(context.Context, api.Empty) (api.NodeStatus, error) {
 	if err != nil {
 		return api.NodeStatus{}, err
 	}
-	params, err := state.GetParams(v)
-	if err != nil {
-		return api.NodeStatus{}, err
-	}
 	clock, err := state.GetClock(v)
 	if err != nil {
 		return api.NodeStatus{}, err
 	}
 	s := api.NodeStatus{Chain: n.chain.Env().ChainID, Network: n.cfg.Genesis.Network, Version: Version, State: n.state.Load().(string),
-		Height: head.Height, Finalized: head.Height, StateRoot: head.Root.Hash, Epoch: params.Epoch(clock.CTimeMS), Lag: n.lag(),
+		Height: head.Height, Finalized: head.Height, StateRoot: head.Root.Hash, Epoch: clock.Epoch, Lag: n.lag(),
 		Peers: len(n.host.Peers()), Peer: n.host.ID().String(), Addrs: n.host.Addrs(), Mempool: n.pool.Len(),
 		GPU: gpuReport(n.cfg.Settings.GPU.Devices), Warnings: []string{}}
 	if s.Lag > maxLag {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/merkle"
 	"github.com/openledger/openledger/ledger"
@@ -23,6 +24,11 @@ var ErrFault = errors.New("execution fault")
 // Env is what execution knows besides the state.
 type Env struct {
 	ChainID [32]byte // SHA-256 of the genesis document
+
+	// TimeEpochs is for chains without seals: the first block whose header time is
+	// epoch_ms after the epoch's start ends the epoch before its transactions. The
+	// validator set stays and headers keep the epoch of the genesis.
+	TimeEpochs bool
 }
 
 // Result is the effect of one block: Writes ascending by key (a nil Value
@@ -35,31 +41,54 @@ type Result struct {
 }
 
 // Apply executes b on the state v after its parent. It is pure and runs in the
-// order of EXE-02: clock, due-queue, duties of ended epochs, transactions, fees,
-// invariants.
+// order of EXE-02: clock, due-queue, transactions, fees, the duties of the epoch
+// if b is its seal, invariants.
 //
 // Cost: about 2 µs per transfer. Errors: ErrFault, errors of the view.
 func Apply(v state.View, env Env, b ledger.VerifiedBlock) (Result, error) {
 	h := b.Header()
-	return run(v, env, blockInfo{Height: h.Height, TimeMS: h.TimeMS, Leader: h.Leader}, b.Txs())
+	return run(v, env, blockInfo{Height: h.Height, TimeMS: h.TimeMS, Leader: h.Leader, Epoch: h.Epoch,
+		Seal: h.Kind == header.KindSeal, NextSet: h.NextSet, VRF: len(h.VRF) > 0, Beacon: h.Beacon}, b.Txs())
 }
 
-// Simulate executes txs as the next block would, timeMS later than the last one
-// by at least 1 ms, led by the first validator. Nothing is kept. Errors: those of
-// Apply.
+// Simulate executes txs as the next block of this epoch would, timeMS later than
+// the last one by at least 1 ms, led by the first validator. Nothing is kept.
+// Errors: those of Apply.
 func Simulate(v state.View, env Env, timeMS uint64, txs []tx.Verified) (Result, error) {
-	c, err := state.GetClock(v)
+	b, err := next(v, timeMS)
 	if err != nil {
 		return Result{}, err
 	}
-	return run(v, env, blockInfo{Height: c.Height + 1, TimeMS: max(timeMS, c.TimeMS+1)}, txs)
+	return run(v, env, b, txs)
+}
+
+// SimulateSeal executes the seal of this epoch as the next block. Nothing is kept.
+// Errors: those of Apply.
+func SimulateSeal(v state.View, env Env, timeMS uint64) (Result, error) {
+	b, err := next(v, timeMS)
+	if err != nil {
+		return Result{}, err
+	}
+	b.Seal = true
+	return run(v, env, b, nil)
+}
+
+// next is a block after v by the first validator.
+func next(v state.View, timeMS uint64) (blockInfo, error) {
+	c, err := state.GetClock(v)
+	return blockInfo{Height: c.Height + 1, TimeMS: max(timeMS, c.TimeMS+1), Epoch: c.Epoch}, err
 }
 
 // blockInfo is what execution needs from a header.
 type blockInfo struct {
-	Height uint64
-	TimeMS uint64
-	Leader uint64 // index in the validator set
+	Height  uint64
+	TimeMS  uint64
+	Leader  uint64 // index in the validator set
+	Epoch   uint64
+	Seal    bool     // the last block of its epoch, without transactions (EXE-04)
+	NextSet []byte   // of a seal: hash of the next set; empty if nobody checks it
+	VRF     bool     // whether the block carries a VRF (CONS-35)
+	Beacon  [32]byte // R after this block
 }
 
 func run(v state.View, env Env, b blockInfo, txs []tx.Verified) (Result, error) {
@@ -81,23 +110,53 @@ func run(v state.View, env Env, b blockInfo, txs []tx.Verified) (Result, error) 
 			return Result{}, fmt.Errorf("transaction %v: %w", txs[i].ID(), err)
 		}
 	}
+	if b.Seal {
+		if len(txs) > 0 {
+			return Result{}, fmt.Errorf("%w: a seal with %d transactions", ErrFault, len(txs))
+		}
+		m.txid, m.body, m.events, m.delta = ID{}, nil, nil, 0
+		if err := m.endEpoch(); err != nil {
+			return Result{}, err
+		}
+		receipts = appendSystem(receipts, m.events)
+	}
 	if err := m.finish(); err != nil {
 		return Result{}, err
 	}
 	return Result{Writes: m.o.Writes(), Receipts: receipts, Weight: m.clock.Weight}, nil
 }
 
-// begin runs what comes before the transactions: due-queue, then the duties of
-// the epochs that ended with the last block.
-func (m *machine) begin() error {
-	if err := m.runDue(); err != nil {
-		return fmt.Errorf("%w: due-queue: %w", ErrFault, err)
+// appendSystem adds events to the receipt of the block itself, which comes first.
+func appendSystem(receipts []ledger.Receipt, events []ledger.Event) []ledger.Receipt {
+	if len(events) == 0 {
+		return receipts
 	}
-	for e := m.p.Epoch(m.lastCTime); e < m.epoch(); e++ {
-		if err := m.endEpoch(e); err != nil {
-			return fmt.Errorf("%w: duties of epoch %d: %w", ErrFault, e, err)
+	if len(receipts) == 0 {
+		return []ledger.Receipt{{Events: events}}
+	}
+	receipts[0].Events = append(receipts[0].Events, events...)
+	return receipts
+}
+
+// begin runs what comes before the transactions: the due-queue, what an ended
+// epoch left over first.
+func (m *machine) begin() error {
+	if e := m.epoch(); e > 0 {
+		if err := m.runDue(state.DueEpoch, e-1); err != nil {
+			return fmt.Errorf("%w: due-queue: %w", ErrFault, err)
 		}
 	}
+	if err := m.runDue(state.DueCTime, m.now()); err != nil {
+		return fmt.Errorf("%w: due-queue: %w", ErrFault, err)
+	}
+	if m.env.TimeEpochs && !m.block.Seal && m.clock.Due(m.p, m.block.TimeMS) {
+		return m.endEpoch()
+	}
+	return m.settled()
+}
+
+// settled checks that a duty created and lost no money.
+func (m *machine) settled() error {
 	if m.delta != 0 {
 		return fmt.Errorf("%w: duties created or lost money", ErrFault)
 	}

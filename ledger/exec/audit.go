@@ -96,7 +96,7 @@ func (a *audit) tasks() error {
 		a.deposits += t.Deposit
 		if !t.State.Final() {
 			a.escrow += t.Spec.Price + t.Spec.CheckFee
-			a.due[string(state.DueKey(t.DueMS, state.DueTask, id[:]))] = true
+			a.due[string(state.DueKey(state.DueCTime, t.DueMS, state.DueTask, id[:]))] = true
 		}
 	})
 }
@@ -105,7 +105,7 @@ func (a *audit) channels() error {
 	return each(a.v, state.ListChannels, func(id ID, c channel.Channel) {
 		a.deposits += c.Held
 		a.locked += c.Locked()
-		a.due[string(state.DueKey(c.EndMS(), state.DueChannel, id[:]))] = true
+		a.due[string(state.DueKey(state.DueCTime, c.EndMS(), state.DueChannel, id[:]))] = true
 	})
 }
 
@@ -117,8 +117,8 @@ func (a *audit) pending() error {
 			return fmt.Errorf("pending %x: %w", kv.Key, err)
 		}
 		a.waits += p.Total
-		if p.DueMS != 0 {
-			a.due[string(state.DueKey(p.DueMS, state.DuePending, kv.Key[len(prefix):]))] = true
+		if p.DueEpoch != 0 {
+			a.due[string(state.DueKey(state.DueEpoch, p.DueEpoch, state.DuePending, kv.Key[len(prefix):]))] = true
 		}
 		return nil
 	})
@@ -129,7 +129,7 @@ func (a *audit) commits() error {
 		a.deposits += c.Held
 		if c.Status == receipt.Committed {
 			a.commitBonds += c.Bond
-			a.due[string(state.DueKey(c.DueMS, state.DueCommit, id[:]))] = true
+			a.due[string(state.DueKey(state.DueEpoch, c.DueEpoch, state.DueCommit, id[:]))] = true
 			return
 		}
 		a.pools += fixed.Amount(c.Lines.Sum) - c.Claimed
@@ -159,13 +159,16 @@ func (a *audit) balances() error {
 // queue compares the due-queue with the objects that wait.
 func (a *audit) queue() error {
 	found := 0
-	err := a.scan(state.DuePrefix(), func(kv merkle.KV) error {
-		if !a.due[string(kv.Key)] {
-			return fmt.Errorf("%w: INV-15: due-queue entry %x without object", ErrInvariant, kv.Key)
-		}
-		found++
-		return nil
-	})
+	var err error
+	for _, clock := range state.DueClocks {
+		err = errors.Join(err, a.scan(state.DuePrefix(clock), func(kv merkle.KV) error {
+			if !a.due[string(kv.Key)] {
+				return fmt.Errorf("%w: INV-15: due-queue entry %x without object", ErrInvariant, kv.Key)
+			}
+			found++
+			return nil
+		}))
+	}
 	if err == nil && found != len(a.due) {
 		err = fmt.Errorf("%w: INV-15: %d objects wait, %d have an entry", ErrInvariant, len(a.due), found)
 	}

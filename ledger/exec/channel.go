@@ -55,7 +55,7 @@ func (m *machine) channelOpen(p *tx.ChannelOpen) error {
 		return err
 	}
 	store(m, k, c)
-	m.addDue(c.EndMS(), state.DueChannel, id[:])
+	m.addDue(state.DueCTime, c.EndMS(), state.DueChannel, id[:])
 	m.done([]ID{id, ID(c.Payer), ID(c.Payee)}, uint64(c.Deposit), uint64(c.Held), c.ExpiryMS)
 	return nil
 }
@@ -128,8 +128,8 @@ func (m *machine) addPending(c channel.Channel, offer ID, delta fixed.Amount) er
 		return tx.Errorf(tx.ObjLimit, "%d payers in this epoch", len(p.Parts))
 	}
 	if !known {
-		next.DueMS = m.p.EpochEnd(m.epoch() + m.p.CommitEpochs)
-		m.addDue(next.DueMS, state.DuePending, k[2:])
+		next.DueEpoch = m.epoch() + m.p.CommitEpochs
+		m.addDue(state.DueEpoch, next.DueEpoch, state.DuePending, k[2:])
 	}
 	store(m, k, next)
 	return nil
@@ -168,16 +168,16 @@ func (m *machine) channelClose(p *tx.ChannelClose) error {
 	switch {
 	case m.sender() == c.Payee:
 		m.done([]ID{p.Channel, ID(m.sender())}, m.now())
-		m.removeDue(c.EndMS(), state.DueChannel, p.Channel[:])
+		m.removeDue(state.DueCTime, c.EndMS(), state.DueChannel, p.Channel[:])
 		return m.endChannel(p.Channel, c)
 	case m.sender() != c.Payer:
 		return tx.Errorf(tx.ObjOwner, "%v is neither payer nor payee", m.sender())
 	case c.ClosingMS != 0:
 		return tx.Errorf(tx.ObjPhase, "closing at %d ms", c.EndMS())
 	}
-	m.removeDue(c.EndMS(), state.DueChannel, p.Channel[:])
+	m.removeDue(state.DueCTime, c.EndMS(), state.DueChannel, p.Channel[:])
 	c.ClosingMS = m.now() + c.WindowMS // EndMS never lies after the expiry
-	m.addDue(c.EndMS(), state.DueChannel, p.Channel[:])
+	m.addDue(state.DueCTime, c.EndMS(), state.DueChannel, p.Channel[:])
 	store(m, state.ChannelKey(p.Channel), c)
 	m.done([]ID{p.Channel, ID(m.sender())}, c.EndMS())
 	return nil

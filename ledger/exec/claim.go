@@ -27,7 +27,7 @@ func (m *machine) claimEpoch(p *tx.ClaimEpoch) error {
 		return tx.Errorf(tx.ObjUnknown, "no epoch commit %v", p.Commit)
 	}
 	if c.Status != receipt.Settled {
-		return tx.Errorf(tx.ObjWindowOpen, "the commit settles at %d ms", c.DueMS)
+		return tx.Errorf(tx.ObjWindowOpen, "the commit settles when epoch %d ends", c.DueEpoch)
 	}
 	if err := person("payee", p.Payee); err != nil {
 		return err

@@ -12,27 +12,29 @@ import (
 // emptyList is the value of a due-queue entry.
 var emptyList = []byte{0x80}
 
-// addDue plans the object id of a kind for chain time dueMS. The object must
-// store dueMS, so that removeDue can find the entry (EXE-03).
-func (m *machine) addDue(dueMS uint64, kind byte, id []byte) {
-	m.o.Put(state.DueKey(dueMS, kind, id), emptyList)
+// addDue plans the object id of a kind for a time on a clock. The object must
+// store the time, so that removeDue can find the entry (EXE-03).
+func (m *machine) addDue(clock byte, at uint64, kind byte, id []byte) {
+	m.o.Put(state.DueKey(clock, at, kind, id), emptyList)
 }
 
 // removeDue takes back an entry of addDue.
-func (m *machine) removeDue(dueMS uint64, kind byte, id []byte) {
-	m.o.Delete(state.DueKey(dueMS, kind, id))
+func (m *machine) removeDue(clock byte, at uint64, kind byte, id []byte) {
+	m.o.Delete(state.DueKey(clock, at, kind, id))
 }
 
-// runDue runs the entries whose time has come, ascending by key, at most
-// due_per_block; the rest stay for the next block. What they add for a time that
-// has passed already waits for the next block too. Spec: EXE-02.
-func (m *machine) runDue() error {
-	list, err := m.dueNow()
+// runDue runs the entries of a clock up to a time, ascending by key, as far as
+// the block's budget of due_per_block goes; the rest stay for the next block.
+// What they add for a time that has passed already waits for the next block too.
+// Spec: EXE-02.
+func (m *machine) runDue(clock byte, last uint64) error {
+	list, err := m.dueUntil(clock, last)
 	if err != nil {
 		return err
 	}
+	m.dues -= uint64(len(list))
 	for _, kv := range list {
-		_, kind, id, ok := state.ParseDue(kv.Key)
+		_, kind, id, ok := state.ParseDue(clock, kv.Key)
 		if !ok {
 			return fmt.Errorf("entry %x", kv.Key)
 		}
@@ -44,20 +46,23 @@ func (m *machine) runDue() error {
 	return nil
 }
 
-// dueNow lists the entries to run. Most blocks have none, so it looks at the
+// dueUntil lists the entries to run. Most blocks have none, so it looks at the
 // first alone before it reads more.
-func (m *machine) dueNow() ([]merkle.KV, error) {
-	for limit := 1; ; limit = int(m.p.DuePerBlock) {
-		list, err := m.o.Scan(state.DuePrefix(), nil, limit)
+func (m *machine) dueUntil(clock byte, last uint64) ([]merkle.KV, error) {
+	if m.dues == 0 {
+		return nil, nil
+	}
+	for limit := 1; ; limit = int(m.dues) {
+		list, err := m.o.Scan(state.DuePrefix(clock), nil, limit)
 		if err != nil {
 			return nil, err
 		}
 		for i, kv := range list {
-			if at, _, _, ok := state.ParseDue(kv.Key); ok && at > m.now() {
+			if at, _, _, ok := state.ParseDue(clock, kv.Key); ok && at > last {
 				return list[:i], nil
 			}
 		}
-		if limit != 1 || len(list) == 0 {
+		if uint64(limit) == m.dues || len(list) == 0 {
 			return list, nil
 		}
 	}

@@ -155,13 +155,34 @@ func (c *chain) clock() state.Clock {
 
 func (c *chain) height() uint64 { return c.clock().Height }
 
-// block applies one block tickMS later.
+// block applies one block tickMS later, after the seal of the epoch if that is
+// due.
 func (c *chain) block(txs ...tx.Verified) Result { return c.blockAfter(tickMS, txs...) }
 
 func (c *chain) blockAfter(ms uint64, txs ...tx.Verified) Result {
 	c.t.Helper()
 	c.time += ms
-	res, err := c.try(blockInfo{Height: c.height() + 1, TimeMS: c.time}, txs)
+	if p, err := state.GetParams(c.view); err != nil {
+		c.t.Fatal(err)
+	} else if c.clock().Due(p, c.time) {
+		seal := c.apply(blockInfo{Seal: true}, nil)
+		if len(txs) == 0 {
+			return seal
+		}
+		c.time++
+		res := c.apply(blockInfo{}, txs)
+		res.Receipts = append(seal.Receipts, res.Receipts...)
+		return res
+	}
+	return c.apply(blockInfo{}, txs)
+}
+
+// apply applies one block at c.time; the rest of b is filled in.
+func (c *chain) apply(b blockInfo, txs []tx.Verified) Result {
+	c.t.Helper()
+	clock := c.clock()
+	b.Height, b.TimeMS, b.Epoch = clock.Height+1, c.time, clock.Epoch
+	res, err := c.try(b, txs)
 	if err != nil {
 		c.t.Fatal(err)
 	}

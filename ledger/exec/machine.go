@@ -21,12 +21,14 @@ type ID = tx.ID
 // goroutine.
 type machine struct {
 	env        Env
+	block      blockInfo
+	base       state.View // the state after the parent
 	o          *state.Overlay
 	p          state.Params
 	validators []state.Validator
 	leader     uint64
 	clock      state.Clock // of this block
-	lastCTime  uint64      // chain clock of the parent
+	dues       uint64      // entries of the due-queue that this block may still run
 	accounts   accounts
 	fault      error // first broken record
 
@@ -42,7 +44,7 @@ type machine struct {
 }
 
 func newMachine(v state.View, env Env, b blockInfo) (*machine, error) {
-	m := &machine{env: env, o: state.NewOverlay(v), leader: b.Leader}
+	m := &machine{env: env, block: b, base: v, o: state.NewOverlay(v), leader: b.Leader}
 	var err error
 	if m.p, err = state.GetParams(v); err != nil {
 		return nil, err
@@ -61,8 +63,10 @@ func newMachine(v state.View, env Env, b blockInfo) (*machine, error) {
 		return nil, fmt.Errorf("%w: time %d ms not after %d ms", ErrFault, b.TimeMS, c.TimeMS)
 	case b.Leader >= uint64(len(m.validators)):
 		return nil, fmt.Errorf("%w: leader %d of %d", ErrFault, b.Leader, len(m.validators))
+	case b.Epoch != c.Epoch && !env.TimeEpochs:
+		return nil, fmt.Errorf("%w: block of epoch %d on a state of epoch %d", ErrFault, b.Epoch, c.Epoch)
 	}
-	m.lastCTime = c.CTimeMS
+	m.dues = m.p.DuePerBlock
 	c.CTimeMS += min(b.TimeMS-c.TimeMS, maxTickMS)
 	c.Height, c.TimeMS, c.Weight = b.Height, b.TimeMS, 0
 	m.accounts.open(m.o)
@@ -72,8 +76,8 @@ func newMachine(v state.View, env Env, b blockInfo) (*machine, error) {
 // now is the chain time in milliseconds (ACC-03).
 func (m *machine) now() uint64 { return m.clock.CTimeMS }
 
-// epoch is the ledger epoch of this block.
-func (m *machine) epoch() uint64 { return m.p.Epoch(m.clock.CTimeMS) }
+// epoch is the epoch that runs.
+func (m *machine) epoch() uint64 { return m.clock.Epoch }
 
 // sender is who signed the transaction that runs.
 func (m *machine) sender() keys.Address { return m.body.Sender }

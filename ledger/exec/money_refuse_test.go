@@ -217,7 +217,8 @@ func TestRCP03EveryReasonToRefuseACommit(t *testing.T) {
 		{"the whole contributors' part may be lines", func(_ *moneyWorld, p *tx.EpochCommit) { p.LineSum = 17_850 }},
 		{"all answers may be unattributed", func(_ *moneyWorld, p *tx.EpochCommit) { p.LineCount, p.LineSum, p.LineRoot = 0, 0, sha256.Sum256(nil) }},
 		{"the last millisecond of the window counts", func(w *moneyWorld, _ *tx.EpochCommit) {
-			w.wait(w.params().EpochEnd(2) - w.clock().CTimeMS - 2)
+			w.toEpoch(2)
+			w.wait(w.params().EpochMS - 2)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

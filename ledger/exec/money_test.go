@@ -82,9 +82,11 @@ func newMoneyWorld(t testing.TB) *moneyWorld {
 	w.put(state.AccountKey(state.Reserve), state.Account{Free: state.Total - fixed.Amount(len(moneyPeople))*moneyStart})
 	p := state.LocalParams()
 	w.put(state.ParamsKey(), p)
-	w.put(state.ClockKey(), state.Clock{TimeMS: w.timeMS, BaseFee: p.BaseFeeMin})
+	w.put(state.ClockKey(), state.Clock{TimeMS: w.timeMS, CTimeMS: 0, BaseFee: p.BaseFeeMin, EpochStartMS: w.timeMS})
 	w.put(state.ValidatorsKey(), []state.Validator{
-		{Address: w.addr("v1"), Power: 5}, {Address: w.addr("v2"), Power: 3}, {Address: w.addr("v3"), Power: 2}})
+		{Address: w.addr("v1"), VoteKey: w.keys["v1"].Public(), Power: 5},
+		{Address: w.addr("v2"), VoteKey: w.keys["v2"].Public(), Power: 3},
+		{Address: w.addr("v3"), VoteKey: w.keys["v3"].Public(), Power: 2}})
 	model := ID{0x0d}
 	w.put(state.ModelKey(model), state.Model{Owner: w.addr("trainer"), Weights: content.Sum(nil), Royalty: 10_000})
 	for _, o := range []struct {
@@ -105,7 +107,7 @@ func (w *moneyWorld) addr(name string) keys.Address {
 }
 func (w *moneyWorld) params() state.Params { return mustMoney(state.GetParams(w.v)) }
 func (w *moneyWorld) clock() state.Clock   { return mustMoney(state.GetClock(w.v)) }
-func (w *moneyWorld) epoch() uint64        { return w.params().Epoch(w.clock().CTimeMS) }
+func (w *moneyWorld) epoch() uint64        { return w.clock().Epoch }
 func (w *moneyWorld) free(a keys.Address) fixed.Amount {
 	return mustMoney(state.GetAccount(w.v, a)).Free
 }
@@ -117,11 +119,27 @@ func mustMoney[T any](v T, err error) T {
 	return v
 }
 
-// block applies one block ms after the last and returns its receipts.
-func (w *moneyWorld) block(ms uint64, txs ...tx.Verified) []ledger.Receipt {
+// block applies one block ms after the last, after the seal of the epoch if that
+// is due, and returns its receipts.
+func (w *moneyWorld) block(ms uint64, txs ...tx.Verified) (out []ledger.Receipt) {
 	w.t.Helper()
-	w.height, w.timeMS = w.height+1, w.timeMS+ms
-	res, err := run(w.v, w.env, blockInfo{Height: w.height, TimeMS: w.timeMS, Leader: w.height % 3}, txs)
+	w.timeMS += ms
+	if w.clock().Due(w.params(), w.timeMS) {
+		out = w.apply(blockInfo{Seal: true}, nil)
+		if len(txs) == 0 {
+			return out
+		}
+		w.timeMS++
+	}
+	return append(out, w.apply(blockInfo{}, txs)...)
+}
+
+// apply applies one block at w.timeMS; the rest of b is filled in.
+func (w *moneyWorld) apply(b blockInfo, txs []tx.Verified) []ledger.Receipt {
+	w.t.Helper()
+	w.height++
+	b.Height, b.TimeMS, b.Leader, b.Epoch = w.height, w.timeMS, w.height%3, w.epoch()
+	res, err := run(w.v, w.env, b, txs)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -149,10 +167,13 @@ func (w *moneyWorld) wait(ms uint64) (events []ledger.Event) {
 	return events
 }
 
-// toEpoch waits for the first block of a ledger epoch.
-func (w *moneyWorld) toEpoch(e uint64) []ledger.Event {
+// toEpoch waits for the seal before an epoch.
+func (w *moneyWorld) toEpoch(e uint64) (events []ledger.Event) {
 	w.t.Helper()
-	return w.wait(w.params().EpochEnd(e-1) - w.clock().CTimeMS)
+	for w.epoch() < e {
+		events = append(events, w.wait(w.clock().EpochStartMS+w.params().EpochMS-w.timeMS)...)
+	}
+	return events
 }
 
 // do sends a payload in a block of its own and returns its receipt.
@@ -276,7 +297,7 @@ func (w *moneyWorld) check() {
 		}
 		allLanes += lanes
 		locked += e.Value.Locked()
-		due[string(state.DueKey(e.Value.EndMS(), state.DueChannel, e.ID[:]))] = true
+		due[string(state.DueKey(state.DueCTime, e.Value.EndMS(), state.DueChannel, e.ID[:]))] = true
 	}
 	if n := len(mustMoney(w.v.Scan(state.LaneKey(ID{}, ID{})[:2], nil, 1_000))); uint64(n) != allLanes {
 		w.t.Fatalf("INV-04: %d lanes in state, %d in channels", n, allLanes)
@@ -294,13 +315,13 @@ func (w *moneyWorld) check() {
 			w.t.Fatalf("INV-07: %+v", p)
 		}
 		pending += p.Total
-		if p.DueMS != 0 {
-			due[string(state.DueKey(p.DueMS, state.DuePending, kv.Key[2:]))] = true
+		if p.DueEpoch != 0 {
+			due[string(state.DueKey(state.DueEpoch, p.DueEpoch, state.DuePending, kv.Key[2:]))] = true
 		}
 	}
 	for _, e := range mustMoney(state.ListCommits(w.v, nil, 1_000)) {
 		c := e.Value
-		if uint64(c.Claimed) > c.Lines.Sum || (c.Status == receipt.Settled) != (c.DueMS == 0) {
+		if uint64(c.Claimed) > c.Lines.Sum || (c.Status == receipt.Settled) != (c.DueEpoch == 0) {
 			w.t.Fatalf("INV-06: %+v", c)
 		}
 		if c.Status == receipt.Settled {
@@ -308,7 +329,7 @@ func (w *moneyWorld) check() {
 			continue
 		}
 		bonds += c.Bond
-		due[string(state.DueKey(c.DueMS, state.DueCommit, e.ID[:]))] = true
+		due[string(state.DueKey(state.DueEpoch, c.DueEpoch, state.DueCommit, e.ID[:]))] = true
 		if p, err := state.GetPending(w.v, c.Operator, c.Epoch, c.Offer); err != nil || c.Receipts.Sum > uint64(p.Total) {
 			w.t.Fatalf("INV-07: %+v %v", c, err)
 		}
@@ -327,7 +348,10 @@ func (w *moneyWorld) check() {
 // checkQueue verifies INV-15, both ways, and INV-16.
 func (w *moneyWorld) checkQueue(due map[string]bool) {
 	w.t.Helper()
-	queue := mustMoney(w.v.Scan(state.DuePrefix(), nil, 1_000))
+	var queue []merkle.KV
+	for _, clock := range state.DueClocks {
+		queue = append(queue, mustMoney(w.v.Scan(state.DuePrefix(clock), nil, 1_000))...)
+	}
 	for _, kv := range queue {
 		if !due[string(kv.Key)] {
 			w.t.Fatalf("INV-15: entry %x without object", kv.Key)

@@ -191,7 +191,7 @@ func (g *gen) money() (int, tx.Payload) {
 	case 5:
 		return []int{who, g.payers[ch], op1}[g.pick(3)], &tx.ChannelClose{Channel: ch}
 	}
-	epoch := w.clock().CTimeMS/10_000 - uint64(g.pick(3))
+	epoch := w.clock().Epoch - min(w.clock().Epoch, uint64(g.pick(3)))
 	count := uint64(1 + g.pick(3))
 	return op1, &tx.EpochCommit{Epoch: epoch, Offer: w.offer, ReceiptRoot: rootOf("receipts"), ReceiptSum: fixed.Amount(6_000 * count), ReceiptCount: count,
 		LineRoot: rootOf("lines"), LineSum: fixed.Amount(g.pick(600)) * fixed.Amount(count), LineCount: count, Rule: receipt.Rule, Bond: fixed.OPEN}

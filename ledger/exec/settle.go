@@ -19,8 +19,7 @@ import (
 )
 
 // epochCommit binds the sender to what it served under an offer in a ledger epoch
-// that has ended, within commit_epochs epochs. It settles at the first boundary
-// of ledger epochs that is a whole epoch away.
+// that has ended, within commit_epochs epochs. It settles when the next epoch ends.
 //
 // Errors: ObjUnknown and ObjOwner for the offer, PoaRuleInactive, ObjWindowOpen
 // while the epoch runs, ObjWindowClosed, ObjExists, RcpSum if a sum does not fit
@@ -54,7 +53,7 @@ func (m *machine) epochCommit(p *tx.EpochCommit) error {
 		Price: econ.Price{Ask: offer.Ask, Royalty: model.Royalty}, Rates: m.p.Rates,
 		Receipts: merkle.SumRoot{Hash: p.ReceiptRoot, Sum: uint64(p.ReceiptSum), Count: p.ReceiptCount},
 		Lines:    merkle.SumRoot{Hash: p.LineRoot, Sum: uint64(p.LineSum), Count: p.LineCount},
-		Rule:     p.Rule, Bond: p.Bond, Status: receipt.Committed, DueMS: m.p.EpochEnd(now + 1),
+		Rule:     p.Rule, Bond: p.Bond, Status: receipt.Committed, DueEpoch: now + 1,
 	}
 	if err := m.coverPending(rec); err != nil {
 		return err
@@ -70,7 +69,7 @@ func (m *machine) epochCommit(p *tx.EpochCommit) error {
 	}
 	store(m, k, rec)
 	store(m, index, id)
-	m.addDue(rec.DueMS, state.DueCommit, id[:])
+	m.addDue(state.DueEpoch, rec.DueEpoch, state.DueCommit, id[:])
 	m.done([]ID{id, ID(m.sender()), p.Offer}, p.Epoch, rec.Receipts.Sum, rec.Lines.Sum, uint64(p.Bond))
 	return nil
 }
@@ -86,8 +85,8 @@ func (m *machine) coverPending(c receipt.Commit) error {
 	if err := checkSums(c, pending.Total); err != nil {
 		return err
 	}
-	m.removeDue(pending.DueMS, state.DuePending, k[2:])
-	pending.DueMS = 0
+	m.removeDue(state.DueEpoch, pending.DueEpoch, state.DuePending, k[2:])
+	pending.DueEpoch = 0
 	store(m, k, pending)
 	return nil
 }
@@ -148,7 +147,7 @@ func (m *machine) commitDue(id []byte) error {
 		return err
 	}
 	store(m, state.SummaryKey(c.Epoch), sum)
-	c.Status, c.DueMS = receipt.Settled, 0
+	c.Status, c.DueEpoch = receipt.Settled, 0
 	store(m, k, c)
 	treasury := split.Treasury + split.Contributors - lines
 	m.emit(tx.KindEpochCommit, ledger.SubEpochSettled, []ID{ID(id), ID(c.Operator), ID(c.Trainer)},
@@ -257,7 +256,3 @@ func (m *machine) refund(key []byte, p receipt.Pending, amount fixed.Amount) err
 	m.emit(tx.KindEpochCommit, ledger.SubPendingRefund, ids, amounts...)
 	return nil
 }
-
-// endEpoch runs the duties of a ledger epoch that has ended. Settlement and
-// refunds are entries of the due-queue at the boundary, so nothing is left to do.
-func (m *machine) endEpoch(uint64) error { return nil }

@@ -108,7 +108,7 @@ func (s *story) wait(d *datadriven.TestData) string {
 			out.WriteString(s.trace(res))
 		}
 	}
-	fmt.Fprintf(&out, "now +%d ms, epoch +%d\n", s.c.clock().CTimeMS-startMS, (s.c.clock().CTimeMS-startMS)/10_000)
+	fmt.Fprintf(&out, "now +%d ms, epoch +%d\n", s.c.clock().CTimeMS-startMS, s.c.clock().Epoch)
 	return out.String()
 }
 

@@ -36,7 +36,7 @@ func (m *machine) trainDescriptor(p *tx.TrainDescriptor) error {
 		return err
 	}
 	store(m, k, t)
-	m.addDue(t.DueMS, state.DueTask, id[:])
+	m.addDue(state.DueCTime, t.DueMS, state.DueTask, id[:])
 	m.done([]ID{id, ID(m.sender())}, uint64(p.Price), uint64(p.CheckFee), uint64(t.Deposit))
 	return nil
 }
@@ -119,10 +119,10 @@ func (m *machine) saveTask(id ID, before uint64, t task.Task) {
 		return
 	}
 	if before != 0 {
-		m.removeDue(before, state.DueTask, id[:])
+		m.removeDue(state.DueCTime, before, state.DueTask, id[:])
 	}
 	if t.DueMS != 0 {
-		m.addDue(t.DueMS, state.DueTask, id[:])
+		m.addDue(state.DueCTime, t.DueMS, state.DueTask, id[:])
 	}
 }
 

@@ -236,7 +236,10 @@ func (d *Doc) Writes() []merkle.KV {
 	}
 	o.Put(state.ValidatorsKey(), enc.Encode(d.Validators))
 	o.Put(state.ParamsKey(), enc.Encode(d.Params))
-	o.Put(state.ClockKey(), enc.Encode(state.Clock{TimeMS: d.TimeMS, CTimeMS: d.TimeMS, BaseFee: d.Params.BaseFeeMin}))
+	o.Put(state.ClockKey(), enc.Encode(state.Clock{
+		TimeMS: d.TimeMS, CTimeMS: d.TimeMS, BaseFee: d.Params.BaseFeeMin,
+		Epoch: Epoch, EpochStartMS: d.TimeMS, EpochCTimeMS: d.TimeMS,
+	}))
 	return o.Writes()
 }
 

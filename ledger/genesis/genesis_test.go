@@ -116,7 +116,7 @@ func TestTheFirstStateHoldsWhatTheDocumentSays(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	c, err := state.GetClock(v)
-	if err != nil || c != (state.Clock{TimeMS: d.TimeMS, CTimeMS: d.TimeMS, BaseFee: 1}) {
+	if err != nil || c != (state.Clock{TimeMS: d.TimeMS, CTimeMS: d.TimeMS, BaseFee: 1, EpochStartMS: d.TimeMS, EpochCTimeMS: d.TimeMS}) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	cc := CCBY4()

@@ -22,14 +22,16 @@ type Part struct {
 }
 
 // Pending is the redeemed and not yet settled money of one operator, ledger
-// epoch and offer. Parts is ascending by payer and sums to Total. DueMS is its
-// entry in the due-queue: when it is refunded, 0 once a commit covers it.
+// epoch and offer. Parts is ascending by payer and sums to Total. DueEpoch is
+// its entry in the due-queue: the epoch at whose end it is refunded, 0 once a
+// commit covers it.
 // Spec: CHN-04, RCP-05.
 type Pending struct {
 	_     struct{}     `cbor:",toarray"`
 	Total fixed.Amount `json:"total"`
 	Parts []Part       `json:"parts"`
-	DueMS uint64       `json:"due_ms"`
+
+	DueEpoch uint64 `json:"due_epoch"`
 }
 
 // Add returns p with amount more from payer, false if a new payer would exceed
@@ -68,7 +70,8 @@ const (
 // Operator, Epoch and Offer name the Pending that it covers. Model, Trainer (the
 // account that posted the model), Price and Rates are copied when the commit is
 // accepted. Receipts and Lines are the two tree roots. Bond and Claimed are base
-// units. DueMS is its entry in the due-queue while Committed, then 0.
+// units. DueEpoch is its entry in the due-queue while Committed, the epoch at whose
+// end it settles, then 0.
 // Spec: RCP-03, RCP-05, PAY-05.
 type Commit struct {
 	_        struct{}       `cbor:",toarray"`
@@ -85,7 +88,7 @@ type Commit struct {
 	Bond     fixed.Amount   `json:"bond"`
 	Status   Status         `json:"status"`
 	Claimed  fixed.Amount   `json:"claimed"`
-	DueMS    uint64         `json:"due_ms"`
+	DueEpoch uint64         `json:"due_epoch"`
 	Held     fixed.Amount   `json:"held"` // state deposit of the operator (FEE-03)
 }
 

@@ -129,11 +129,15 @@ func ClockKey() []byte { return key(modClock, 0) }
 // AttributionKey is the key of the Attribution of a model.
 func AttributionKey(model ID) []byte { return key(modAttribution, 0, model[:]) }
 
-// Due-queue clocks (EXE-03). Only chain time is in use until seeds are drawn.
+// Due-queue clocks (EXE-03): what the time of an entry counts.
 const (
-	DueHeight = 0
-	DueCTime  = 1
+	DueHeight byte = 0 // height at which the object began to wait for a seed (CONS-36)
+	DueCTime  byte = 1 // chain milliseconds at which the entry runs
+	DueEpoch  byte = 2 // epoch whose end runs the entry
 )
+
+// DueClocks lists the clocks.
+var DueClocks = [...]byte{DueHeight, DueCTime, DueEpoch}
 
 // Kinds of due-queue entries.
 const (
@@ -143,19 +147,19 @@ const (
 	DueCommit  byte = 4 // receipt.Commit: it settles
 )
 
-// DueKey is the key of a due-queue entry on chain time: 14 ‖ 1 ‖ due ms ‖ kind ‖
-// id. Its value is the empty list.
-func DueKey(dueMS uint64, kind byte, id []byte) []byte {
-	return key(modDue, DueCTime, u64(dueMS), []byte{kind}, id)
+// DueKey is the key of a due-queue entry: 14 ‖ clock ‖ time ‖ kind ‖ id. Its value
+// is the empty list.
+func DueKey(clock byte, at uint64, kind byte, id []byte) []byte {
+	return key(modDue, clock, u64(at), []byte{kind}, id)
 }
 
-// DuePrefix is the prefix of every entry on chain time.
-func DuePrefix() []byte { return key(modDue, DueCTime) }
+// DuePrefix is the prefix of every entry on a clock.
+func DuePrefix(clock byte) []byte { return key(modDue, clock) }
 
-// ParseDue splits a due-queue key. ok is false for a key that is none.
-func ParseDue(k []byte) (dueMS uint64, kind byte, id []byte, ok bool) {
+// ParseDue splits a due-queue key of a clock. ok is false for a key that is none.
+func ParseDue(clock byte, k []byte) (at uint64, kind byte, id []byte, ok bool) {
 	const head = 2 + 8 + 1
-	if len(k) <= head || k[0] != modDue || k[1] != DueCTime {
+	if len(k) <= head || k[0] != modDue || k[1] != clock {
 		return 0, 0, nil, false
 	}
 	return binary.BigEndian.Uint64(k[2:]), k[10], k[head:], true

@@ -25,7 +25,7 @@ type Params struct {
 	BaseFeeMin     fixed.Amount `json:"base_fee_min"`     // per unit of weight
 	ByteDeposit    fixed.Amount `json:"byte_deposit"`     // FEE-03, per byte
 	ValidAhead     uint64       `json:"valid_ahead"`      // heights valid_until may lie ahead
-	EpochMS        uint64       `json:"epoch_ms"`         // length of a ledger epoch
+	EpochMS        uint64       `json:"epoch_ms"`         // least length of an epoch in header time (EXE-04)
 	DuePerBlock    uint64       `json:"due_per_block"`    // due-queue entries run per block
 	Faucet         bool         `json:"faucet"`           // whether FaucetDrip is allowed
 	FaucetDrip     fixed.Amount `json:"faucet_drip"`      // what one drip pays
@@ -94,15 +94,4 @@ func (p Params) Check() error {
 		}
 	}
 	return p.Rates.Check()
-}
-
-// Epoch is the ledger epoch at chain time ms.
-func (p Params) Epoch(ms uint64) uint64 { return ms / p.EpochMS }
-
-// EpochEnd is the chain time in ms at which a ledger epoch ends, saturating.
-func (p Params) EpochEnd(epoch uint64) uint64 {
-	if epoch >= ^uint64(0)/p.EpochMS {
-		return ^uint64(0)
-	}
-	return (epoch + 1) * p.EpochMS
 }

@@ -34,7 +34,9 @@ type Validator struct {
 
 // Clock is where the chain stands after a block. TimeMS is the header's time,
 // CTimeMS the chain clock of ACC-03; BaseFee is base units per unit of weight for
-// the next block, Weight what the last block used.
+// the next block, Weight what the last block used. Epoch is the epoch of the next
+// block, which began with the genesis or a seal at header time EpochStartMS and
+// chain time EpochCTimeMS (EXE-04).
 type Clock struct {
 	_       struct{}     `cbor:",toarray"`
 	Height  uint64       `json:"height"`
@@ -42,6 +44,16 @@ type Clock struct {
 	CTimeMS uint64       `json:"ctime_ms"`
 	BaseFee fixed.Amount `json:"base_fee"`
 	Weight  uint64       `json:"weight"`
+
+	Epoch        uint64 `json:"epoch"`
+	EpochStartMS uint64 `json:"epoch_start_ms"`
+	EpochCTimeMS uint64 `json:"epoch_ctime_ms"`
+}
+
+// Due reports whether the next block, if its header time were timeMS, ends the
+// epoch: it is a seal (EXE-04).
+func (c Clock) Due(p Params, timeMS uint64) bool {
+	return timeMS >= c.EpochStartMS && timeMS-c.EpochStartMS >= p.EpochMS
 }
 
 // Flags of Terms: what the licence permits.

@@ -176,7 +176,7 @@ func TestSTA01KeysAreDistinctAndShort(t *testing.T) {
 		DatanetKey(id), DatanetNameKey("x"), ModelKey(id), ModelOfTaskKey(id), TaskKey(id), OperatorKey(addr), OfferKey(id),
 		OperatorCountKey(), ChannelKey(id), LaneKey(id, id), CommitKey(id), CommitOfKey(addr, 1, id), PendingKey(addr, 1, id),
 		SummaryKey(1), ClaimedKey(id, 1), TermsKey(id), ParamsKey(), ClockKey(), AttributionKey(id),
-		DueKey(5, DueTask, id[:]), DueKey(5, DueChannel, id[:]), DueKey(5, DuePending, PendingKey(addr, 1, id)[2:]), DueKey(5, DueCommit, id[:]),
+		DueKey(DueCTime, 5, DueTask, id[:]), DueKey(DueCTime, 5, DueChannel, id[:]), DueKey(DueEpoch, 5, DuePending, PendingKey(addr, 1, id)[2:]), DueKey(DueEpoch, 5, DueCommit, id[:]),
 	}
 	seen := map[string]bool{}
 	for _, k := range all {
@@ -186,14 +186,14 @@ func TestSTA01KeysAreDistinctAndShort(t *testing.T) {
 		seen[string(k)] = true
 	}
 	// A prefix that is scanned must not reach into another listing.
-	for _, p := range [][]byte{key(modDataset, 0), key(modTask, 0), DuePrefix(), PendingPrefix()} {
+	for _, p := range [][]byte{key(modDataset, 0), key(modTask, 0), DuePrefix(DueCTime), DuePrefix(DueEpoch), PendingPrefix()} {
 		n := 0
 		for _, k := range all {
 			if bytes.HasPrefix(k, p) {
 				n++
 			}
 		}
-		if want := map[bool]int{true: 4, false: 1}[bytes.Equal(p, DuePrefix())]; n != want {
+		if want := map[bool]int{true: 2, false: 1}[p[0] == modDue]; n != want {
 			t.Errorf("prefix %x covers %d keys, want %d", p, n, want)
 		}
 	}
@@ -205,17 +205,17 @@ func TestEXE03DueKeysSortByTimeAndComeBack(t *testing.T) {
 			return rapid.Uint64().Draw(rt, n), rapid.Byte().Draw(rt, n), rapid.SliceOfN(rapid.Byte(), 1, 80).Draw(rt, n)
 		}
 		at, kind, id := draw("a")
-		gotAt, gotKind, gotID, ok := ParseDue(DueKey(at, kind, id))
+		gotAt, gotKind, gotID, ok := ParseDue(DueCTime, DueKey(DueCTime, at, kind, id))
 		if !ok || gotAt != at || gotKind != kind || !bytes.Equal(gotID, id) {
 			rt.Fatal("does not come back")
 		}
 		at2, kind2, id2 := draw("b")
-		if at < at2 && bytes.Compare(DueKey(at, kind, id), DueKey(at2, kind2, id2)) >= 0 {
+		if at < at2 && bytes.Compare(DueKey(DueCTime, at, kind, id), DueKey(DueCTime, at2, kind2, id2)) >= 0 {
 			rt.Fatal("order")
 		}
 	})
-	for _, k := range [][]byte{nil, {0x14, 1}, ClockKey(), DuePrefix(), append(DuePrefix(), make([]byte, 9)...)} {
-		if _, _, _, ok := ParseDue(k); ok {
+	for _, k := range [][]byte{nil, {0x14, 1}, ClockKey(), DuePrefix(DueCTime), append(DuePrefix(DueCTime), make([]byte, 9)...), DueKey(DueEpoch, 1, 1, []byte{1})} {
+		if _, _, _, ok := ParseDue(DueCTime, k); ok {
 			t.Errorf("%x is taken for a due-queue key", k)
 		}
 	}
@@ -285,16 +285,14 @@ func TestINV12ParametersOutOfBounds(t *testing.T) {
 	}
 }
 
-func TestEpochsTileTheChainClock(t *testing.T) {
+func TestEXE04AnEpochIsDueByHeaderTime(t *testing.T) {
 	p := LocalParams()
-	for _, ms := range []uint64{0, 9_999, 10_000, 1_700_000_000_123} {
-		e := p.Epoch(ms)
-		if end := p.EpochEnd(e); end <= ms || end-ms > p.EpochMS || p.Epoch(end) != e+1 {
-			t.Errorf("%d ms is in epoch %d, which ends at %d", ms, e, end)
+	const start = 1_700_000_000_123
+	c := Clock{EpochStartMS: start}
+	for ms, want := range map[uint64]bool{0: false, start - 1: false, start: false, start + 9_999: false, start + 10_000: true, ^uint64(0): true} {
+		if c.Due(p, ms) != want {
+			t.Errorf("the epoch is due at %d: %v", ms, !want)
 		}
-	}
-	if p.EpochEnd(^uint64(0)) != ^uint64(0) {
-		t.Error("the last epoch wraps")
 	}
 }
 

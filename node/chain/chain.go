@@ -57,7 +57,7 @@ type Chain struct {
 // Open binds a store to a genesis document, writing the genesis state into an
 // empty store. Errors: ErrOtherGenesis, those of the store.
 func Open(s *store.Store, doc genesis.Doc) (*Chain, error) {
-	c := &Chain{store: s, genesis: doc, env: exec.Env{ChainID: doc.ChainID()}, results: map[header.Hash]*result{}}
+	c := &Chain{store: s, genesis: doc, env: exec.Env{ChainID: doc.ChainID(), TimeEpochs: true}, results: map[header.Hash]*result{}}
 	var err error
 	if c.set, err = doc.ValidatorSet(); err != nil {
 		return nil, err

@@ -116,8 +116,8 @@ func (c *Chain) Root() (consensus.Root, error) {
 	}
 }
 
-// Due reports whether a window of the ledger ends at or before wall, so that a
-// block is wanted although no transaction waits (CONS-53).
+// Due reports whether the epoch or a window of the ledger ends at or before wall,
+// so that a block is wanted although no transaction waits (CONS-53).
 func (c *Chain) Due(wall uint64) bool {
 	v, err := c.View()
 	if err != nil {
@@ -127,11 +127,14 @@ func (c *Chain) Due(wall uint64) bool {
 	if err != nil {
 		return false
 	}
-	first, err := v.Scan(state.DuePrefix(), nil, 1)
+	if p, err := state.GetParams(v); err == nil && clock.Due(p, wall) {
+		return true
+	}
+	first, err := v.Scan(state.DuePrefix(state.DueCTime), nil, 1)
 	if err != nil || len(first) == 0 {
 		return false
 	}
-	at, _, _, ok := state.ParseDue(first[0].Key)
+	at, _, _, ok := state.ParseDue(state.DueCTime, first[0].Key)
 	return ok && at <= clock.CTimeMS+min(max(wall, clock.TimeMS)-clock.TimeMS, 10_000)
 }
 

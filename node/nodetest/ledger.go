@@ -26,7 +26,7 @@ import (
 	"github.com/openledger/openledger/node/store"
 )
 
-// StartMS is the time of the genesis: the start of a ledger epoch.
+// StartMS is the time of the genesis: the start of epoch 0.
 const StartMS = 1_700_000_000_000
 
 // Ledger is a chain of one-transaction blocks. It is safe for concurrent use.
@@ -146,6 +146,9 @@ func (l *Ledger) View() state.View {
 func (l *Ledger) Block(key *keys.PrivateKey, payload tx.Payload) (tx.ID, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.seal(); err != nil {
+		return tx.ID{}, err
+	}
 	v := l.now
 	var txs []tx.Verified
 	var id tx.ID
@@ -172,6 +175,23 @@ func (l *Ledger) Block(key *keys.PrivateKey, payload tx.Payload) (tx.ID, error) 
 		return id, tx.Errorf(res.Receipts[last].Code, "refused")
 	}
 	return id, nil
+}
+
+// seal makes the seal of the epoch if it is due.
+func (l *Ledger) seal() error {
+	clock, err1 := state.GetClock(l.now)
+	params, err2 := state.GetParams(l.now)
+	if err := errors.Join(err1, err2); err != nil || !clock.Due(params, l.Clock.Wall()) {
+		return err
+	}
+	res, err := exec.SimulateSeal(l.now, exec.Env{ChainID: l.ChainID}, l.Clock.Wall())
+	if err != nil {
+		return err
+	}
+	l.apply(res.Writes)
+	l.height++
+	l.receipts[l.height] = res.Receipts
+	return nil
 }
 
 // Tick advances the clock in steps of at most two seconds, each with a block, as

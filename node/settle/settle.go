@@ -242,7 +242,7 @@ func (t *Till) candidate(v state.View, p state.Params, clock state.Clock, id lan
 	wait := redeemAfter(p)
 	left := min(ch.EndMS(), l.Answered.Voucher.ExpiryMS)
 	urgent := wall >= l.SinceMS+wait || ch.ClosingMS != 0 || left <= now+2*wait ||
-		p.EpochEnd(p.Epoch(now)) <= now+wait/2
+		clock.Due(p, wall+wait/2)
 	return candidate{voucher: *l.Answered, urgent: urgent}, true, nil
 }
 
@@ -280,7 +280,11 @@ func (t *Till) commitBook(ctx context.Context, b bookID) error {
 		return err
 	}
 	wall := t.cfg.Clock.Wall()
-	if params.Epoch(ChainNow(clock, wall-min(wall, boundaryMS))) <= b.epoch {
+	running := clock.Epoch
+	if clock.Due(params, wall-min(wall, boundaryMS)) { // the next block is a seal
+		running++
+	}
+	if running <= b.epoch {
 		return nil
 	}
 	p, err := t.prepare(v, b, params.Rates)
@@ -290,7 +294,7 @@ func (t *Till) commitBook(ctx context.Context, b bookID) error {
 	if _, err := state.CommitOf(v, t.cfg.Services.Operator(), b.epoch, b.offer); !errors.Is(err, state.ErrUnknown) {
 		return t.done(b, err) // a crash came between sending and noting it
 	}
-	if params.Epoch(clock.CTimeMS) > b.epoch+params.CommitEpochs {
+	if clock.Epoch > b.epoch+params.CommitEpochs {
 		t.log.Warn("epoch was not committed in time; payers get their money back", "epoch", b.epoch, "offer", b.offer)
 		return t.done(b, nil)
 	}
