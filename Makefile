@@ -46,11 +46,14 @@ fuzz:
 sim:
 	go test ./consensus/coretest -run '^TestSim$$' -count=1 -timeout 60m -args -seeds $(SEEDS)
 
-# Real processes under load; one is killed and comes back. RATE transfers a second for SECS seconds.
+# Real processes under load; one is killed and comes back. RATE transfers a second for SECS seconds. As root on
+# Linux also 4 and 7 processes in network namespaces, through faults of FAULTSECS seconds each.
 RATE ?= 200
 SECS ?= 20
+FAULTSECS ?= 10
 e2e: build
-	go test ./testnet/e2e -v -count=1 -timeout 30m -args -binary $(CURDIR)/$(BIN) -rate $(RATE) -seconds $(SECS)
+	go test ./testnet/e2e -v -count=1 -timeout 30m -args -binary $(CURDIR)/$(BIN) -rate $(RATE) -seconds $(SECS) -fault-seconds $(FAULTSECS) -pause-seconds 30
+	go test ./testnet/e2e -v -count=1 -timeout 30m -run TestFaults -args -validators 7 -fault-seconds $(FAULTSECS) -pause-seconds 30
 
 bench:
 	go test ./... -run '^$$' -bench . -benchtime 1s

@@ -23,7 +23,7 @@ func NewReal() Real { return Real{start: time.Now()} }
 func (r Real) Now() uint64 { return uint64(time.Since(r.start).Milliseconds()) }
 
 // Wall implements Clock.
-func (r Real) Wall() uint64 { return uint64(time.Now().UnixMilli()) }
+func (r Real) Wall() uint64 { return wall() }
 
 // Manual is a clock that only Advance moves. It is safe for concurrent use.
 type Manual struct {

@@ -39,8 +39,14 @@ func program(t *testing.T) string {
 	if *binary != "" {
 		return *binary
 	}
+	return build(t)
+}
+
+// build makes the program anew, with more arguments for go build.
+func build(t *testing.T, args ...string) string {
+	t.Helper()
 	exe := filepath.Join(t.TempDir(), "openledger")
-	build := exec.Command("go", "build", "-o", exe, "../../cmd/openledger")
+	build := exec.Command("go", append(append([]string{"build"}, args...), "-o", exe, "../../cmd/openledger")...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

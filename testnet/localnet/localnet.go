@@ -57,6 +57,17 @@ type Options struct {
 	Liar bool
 	// NoWork starts nodes that neither work nor check.
 	NoWork bool
+	// Place says where node i runs: the address of its p2p listener and the
+	// command that its program is started by, which must become that program. Nil:
+	// 127.0.0.1, started directly.
+	Place func(i int) (host string, command []string)
+}
+
+func (o *Options) place(i int) (string, []string) {
+	if o.Place == nil {
+		return "127.0.0.1", nil
+	}
+	return o.Place(i)
 }
 
 // Node is one process of the network.
@@ -69,6 +80,7 @@ type Node struct {
 	Validator bool         `json:"validator"`
 	PID       int          `json:"pid"` // 0: not running
 	Args      []string     `json:"args,omitempty"`
+	Command   []string     `json:"command,omitempty"` // what starts the program
 }
 
 // Network is a folder with node homes. Its methods are for one goroutine.
@@ -172,7 +184,8 @@ func (n *Network) finish(o Options, doc genesis.Doc) error {
 			return err
 		}
 		c := config.Default()
-		c.P2P = config.P2P{Listen: p2p.ListenOn("127.0.0.1", o.BasePort+p2pOffset+i), Profile: "lan", Bootstrap: boot}
+		host, _ := o.place(i)
+		c.P2P = config.P2P{Listen: p2p.ListenOn(host, o.BasePort+p2pOffset+i), Profile: "lan", Bootstrap: boot}
 		c.RPC.Listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(o.BasePort+i))
 		c.Store.CacheMiB = 16
 		c.Keys = config.Keys{Unlock: "file:" + filepath.Join(m.Home, "passphrase")}
@@ -220,7 +233,8 @@ func makeNode(o Options, i int) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
-	m := made{Node: Node{Name: name, Home: home, Account: op.Address, Validator: i < o.Validators,
+	host, command := o.place(i)
+	m := made{Node: Node{Name: name, Home: home, Account: op.Address, Validator: i < o.Validators, Command: command,
 		RPC: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(o.BasePort+i))}}
 	if m.Validator {
 		v, err := newKey(ks, "validator", pass)
@@ -237,6 +251,6 @@ func makeNode(o Options, i int) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
-	m.P2P = fmt.Sprintf("/ip4/127.0.0.1/tcp/%d/p2p/%s", o.BasePort+p2pOffset+i, id)
+	m.P2P = fmt.Sprintf("/ip4/%s/tcp/%d/p2p/%s", host, o.BasePort+p2pOffset+i, id)
 	return m, nil
 }

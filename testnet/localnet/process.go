@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -79,7 +80,8 @@ func (n *Network) launch(m *Node) error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(n.Program, append([]string{"node", "--home", m.Home}, m.Args...)...)
+	line := slices.Concat(m.Command, []string{n.Program, "node", "--home", m.Home}, m.Args)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Env = append(os.Environ(), "GOMEMLIMIT=160MiB")
