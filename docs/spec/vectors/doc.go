@@ -18,6 +18,9 @@
 //	content.json  content ids, units, node pages             ENC-04, P2P-13
 //	draw.json     random streams of draws and permutations   EXE-05, ARC-04
 //
+// bls_check.py and vrf_check.py hold a pairing and a group of their own, so that
+// bls.json (CONS-12) and vrf.json (CONS-34) do not rest on one library.
+//
 // Each file names their clauses in its first lines. Vectors are frozen once
 // released: a change of an existing result is a change of the protocol.
 //
