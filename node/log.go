@@ -41,15 +41,25 @@ func (n *Node) openLog(cfg *driver.Config) (*store.WAL, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	wal, records, err := store.OpenWAL(dir)
+	wal, r, err := store.OpenWAL(store.Dir(dir), ownWord)
 	if err != nil {
 		return nil, damaged(err, lostLog)
 	}
-	if err := errors.Join(markVoted(n.votedPath(), n.chain.Env().ChainID), readLog(records, cfg)); err != nil {
+	if err := errors.Join(markVoted(n.votedPath(), n.chain.Env().ChainID), readLog(r.Records, cfg)); err != nil {
 		return nil, errors.Join(err, wal.Close())
+	}
+	if r.Damage != "" {
+		n.log.Warn("the write-ahead log was damaged", "repaired", r.Damage)
+		if err := wal.Rewrite(r.Records); err != nil {
+			return nil, errors.Join(err, wal.Close())
+		}
 	}
 	return wal, nil
 }
+
+// ownWord reports the kinds of records that say what this key has signed or where
+// it stood: the log keeps them twice (CONS-43).
+func ownWord(kind uint8) bool { return kind <= uint8(consensus.RecordFinalize) }
 
 // markVoted writes the file of votedPath durably, once.
 func markVoted(path string, chainID [32]byte) error {

@@ -7,8 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 )
 
@@ -18,10 +16,11 @@ const (
 	MaxRecord = 16<<20 + 4_096
 	// segmentBytes is the size at which a new segment is started.
 	segmentBytes = 64 << 20
+	// copyBytes is how much waits for its copy at most.
+	copyBytes = 1 << 20
 )
 
-// Record is one entry of the log. Kinds belong to the caller; 0xf0 and above
-// are the log's own.
+// Record is one entry of the log. Kinds belong to the caller: 1 to 0xef.
 type Record struct {
 	Kind    uint8
 	Payload []byte
@@ -29,92 +28,128 @@ type Record struct {
 
 // WAL is the append-only log of what the consensus core must not forget. A
 // record is on disk when Sync returns; Append alone survives the death of the
-// process, not a power loss. All methods are safe for concurrent use. After a
-// failed write the log refuses everything: reopen it.
+// process, not a power loss. Records of the kinds that the caller names are
+// written twice, the copy in another block of 4 KiB, so that one damaged block
+// takes none of them. All methods are safe for concurrent use. After a failed
+// write the log refuses everything: reopen it.
 //
 // Spec: CONS-43, CONS-44, NODE-06.
 type WAL struct {
-	dir string
+	files Files
+	twice func(kind uint8) bool
 
-	mu     sync.Mutex
-	file   *os.File
-	at     position // end of the log, where the next record goes
-	crc    uint32   // of the last record
-	salt   uint64   // of the segment
-	marked bool     // the last record is a sync mark: all before it is durable
-	failed error
-}
-
-// position is a place in the log.
-type position struct {
+	mu      sync.Mutex
+	file    File
 	segment uint64
-	offset  int64
+	end     int64  // of the segment, where the next record goes
+	crc     uint32 // of the last record
+	salt    uint64 // of the segment
+	first   uint64 // oldest segment needed
+	from    int64  // end of the last copy, or of the head
+	copyAt  int64  // start of the last copy, or end of the head
+	words   []byte // records since from that want a copy, as a copy holds them
+	marked  bool   // the last record is a sync mark: all before it is durable
+	failed  error
 }
 
-// OpenWAL opens or creates the log in dir and returns its records in order.
+// OpenWAL opens or creates the log in files and returns what it holds. twice
+// names the kinds of records that are kept twice.
 //
-// What a crash left half written at the end is cut off. Damage anywhere before
-// the last completed Sync is ErrCorrupt and names segment and offset: the
-// caller must not sign on the strength of such a log. After a crash inside
-// Reset, records that were kept appear twice.
+// What a crash left half written at the end is cut off. One damaged block is
+// repaired: Replay says what came from copies, and the caller should Rewrite the log
+// before another block goes. More damage before the last completed Sync is
+// ErrCorrupt and names segment and offset: the caller must not sign on the
+// strength of such a log. After a crash in Rewrite, records appear twice.
 //
 // Errors: ErrCorrupt, ErrLocked, errors of the file system.
-func OpenWAL(dir string) (*WAL, []Record, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, nil, err
-	}
-	seqs, err := segments(dir)
+func OpenWAL(files Files, twice func(kind uint8) bool) (*WAL, Replay, error) {
+	w := &WAL{files: files, twice: twice}
+	seqs, err := w.dropTorn()
 	if err != nil {
-		return nil, nil, err
+		return nil, Replay{}, err
 	}
 	if len(seqs) == 0 {
-		w := &WAL{dir: dir}
-		if err := w.startSegment(1, 0); err != nil {
-			return nil, nil, err
-		}
-		return w, nil, nil
+		w.first = 1
+		return w, Replay{}, w.startSegment(1)
 	}
-	r, err := replay(dir, seqs)
+	r, err := replay(files, seqs, twice)
 	if err != nil {
-		return nil, nil, err
+		return nil, Replay{}, err
 	}
-	w := &WAL{dir: dir, at: r.end, crc: r.crc, salt: r.salt}
-	if err := w.resume(); err != nil {
-		return nil, nil, err
+	if err := w.resume(seqs[len(seqs)-1], r); err != nil {
+		return nil, Replay{}, err
 	}
-	return w, r.records, nil
+	return w, r.Replay, nil
+}
+
+// ReadWAL returns what the log in files holds and changes nothing. Another
+// process may have it open. Errors: as OpenWAL.
+func ReadWAL(files Files, twice func(kind uint8) bool) (Replay, error) {
+	seqs, err := segments(files)
+	if err != nil || len(seqs) == 0 {
+		return Replay{}, err
+	}
+	if b, err := files.Read(segmentName(seqs[len(seqs)-1])); err != nil || torn(b, seqs[len(seqs)-1]) {
+		if seqs = seqs[:len(seqs)-1]; err != nil || len(seqs) == 0 {
+			return Replay{}, err
+		}
+	}
+	r, err := replay(files, seqs, twice)
+	return r.Replay, err
+}
+
+// torn reports a segment that a crash hit before it was begun.
+func torn(b []byte, seq uint64) bool {
+	_, _, ok := parseHead(b, seq)
+	return !ok && len(b) <= startBytes
+}
+
+// dropTorn lists the segments, without one that was not begun yet.
+func (w *WAL) dropTorn() ([]uint64, error) {
+	seqs, err := segments(w.files)
+	if err != nil || len(seqs) == 0 {
+		return nil, err
+	}
+	last := seqs[len(seqs)-1]
+	b, err := w.files.Read(segmentName(last))
+	if err != nil || !torn(b, last) {
+		return seqs, err
+	}
+	if err := w.files.Remove(segmentName(last)); err != nil {
+		return nil, err
+	}
+	return seqs[:len(seqs)-1], w.files.Sync()
 }
 
 // resume opens the last segment for appending, cuts its torn tail and makes
 // durable what was read (CONS-44).
-func (w *WAL) resume() error {
-	f, err := os.OpenFile(segmentPath(w.dir, w.at.segment), os.O_RDWR, 0)
-	if err != nil {
+func (w *WAL) resume(seq uint64, r replayed) (err error) {
+	if w.file, err = w.files.Open(segmentName(seq), false); err != nil {
 		return err
 	}
-	if err := lockFile(f); err != nil {
-		return errors.Join(err, f.Close())
+	s := r.last
+	w.segment, w.end, w.crc, w.salt, w.first, w.from, w.copyAt = seq, s.end, s.crc, s.head.salt, r.first, s.from, s.copyAt
+	for _, x := range s.words {
+		w.words = appendCopied(w.words, x)
 	}
-	w.file = f
-	if err := f.Truncate(w.at.offset); err != nil {
-		return errors.Join(err, f.Close())
+	err = w.file.Truncate(w.end)
+	if err == nil {
+		err = w.syncLocked()
 	}
-	if w.at.offset == 0 { // the crash hit the very start of the segment
-		if err := w.writeHead(w.crc); err != nil {
-			return errors.Join(err, f.Close())
-		}
+	if err == nil {
+		err = w.files.Sync()
 	}
-	if err := w.syncLocked(); err != nil {
-		return errors.Join(err, f.Close())
+	if err != nil {
+		return errors.Join(err, w.file.Close())
 	}
-	return syncDir(w.dir)
+	return nil
 }
 
 // Append adds a record to the log. The payload is not kept.
 //
 // Errors: ErrSize, ErrClosed, errors of the file system.
 func (w *WAL) Append(kind uint8, payload []byte) error {
-	if kind >= kindOwn || len(payload) > MaxRecord {
+	if kind == 0 || kind >= kindOwn || len(payload) > MaxRecord || w.twice(kind) && len(payload) > copyBytes {
 		return fmt.Errorf("log record of kind %d, %d bytes: %w", kind, len(payload), ErrSize)
 	}
 	w.mu.Lock()
@@ -122,10 +157,23 @@ func (w *WAL) Append(kind uint8, payload []byte) error {
 	if w.failed != nil {
 		return w.failed
 	}
-	if w.at.offset >= segmentBytes {
+	if w.end >= segmentBytes {
 		if err := w.rotate(); err != nil {
 			return w.fail(err)
 		}
+	}
+	return w.add(kind, payload)
+}
+
+// add writes a record and remembers it if it wants a copy.
+func (w *WAL) add(kind uint8, payload []byte) error {
+	if w.twice(kind) {
+		if len(w.words) >= copyBytes {
+			if err := w.copyWords(); err != nil {
+				return err
+			}
+		}
+		w.words = appendCopied(w.words, Record{kind, payload})
 	}
 	return w.write(kind, payload)
 }
@@ -147,18 +195,39 @@ func (w *WAL) syncLocked() error {
 	if w.marked {
 		return nil
 	}
-	if err := fdatasync(w.file); err != nil {
+	if err := w.copyWords(); err != nil {
+		return err
+	}
+	if err := w.file.Sync(); err != nil {
 		return w.fail(err)
 	}
-	return w.write(kindSyncMark, markPayload(w.salt, w.at.offset, w.crc))
+	return w.write(kindSyncMark, w.place().encode())
 }
 
-// Reset replaces the whole log by the records keep, durably, and frees the disk
-// space of everything older. A crash in between leaves the old log, or the old
-// log followed by keep.
-//
-// Call it when the ledger database was synced behind all records but keep.
-func (w *WAL) Reset(keep []Record) error {
+// copyWords writes the second copy of records, in blocks that hold none of them.
+func (w *WAL) copyWords() error {
+	if len(w.words) == 0 {
+		return nil
+	}
+	b, crc := appendPad(nil, w.end, w.crc)
+	at := w.end + int64(len(b))
+	p := place{salt: w.salt, offset: at, previous: crc, from: w.from, copyAt: w.copyAt}
+	b, crc = appendRecord(b, crc, kindCopy, append(p.encode(), w.words...))
+	if err := w.put(b, crc); err != nil {
+		return err
+	}
+	w.from, w.copyAt, w.words = w.end, at, w.words[:0]
+	return nil
+}
+
+// place is that of a mark at the end.
+func (w *WAL) place() place {
+	return place{salt: w.salt, offset: w.end, previous: w.crc, from: w.from, copyAt: w.copyAt}
+}
+
+// Rewrite replaces the whole log by the records keep, durably. A crash in between
+// leaves the old log, or the old log followed by some of keep.
+func (w *WAL) Rewrite(keep []Record) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.failed != nil {
@@ -168,14 +237,14 @@ func (w *WAL) Reset(keep []Record) error {
 		return w.fail(err)
 	}
 	for _, r := range keep {
-		if err := w.write(r.Kind, r.Payload); err != nil {
+		if err := w.add(r.Kind, r.Payload); err != nil {
 			return err
 		}
 	}
 	if err := w.syncLocked(); err != nil {
 		return err
 	}
-	return w.release(w.at.segment)
+	return w.release(w.segment)
 }
 
 // Segment starts a new segment and returns its number, to be given to Release
@@ -189,7 +258,7 @@ func (w *WAL) Segment() (uint64, error) {
 	if err := w.rotate(); err != nil {
 		return 0, w.fail(err)
 	}
-	return w.at.segment, nil
+	return w.segment, nil
 }
 
 // Release deletes all segments before number first, oldest first.
@@ -199,11 +268,25 @@ func (w *WAL) Release(first uint64) error {
 	if w.failed != nil {
 		return w.failed
 	}
-	return w.release(min(first, w.at.segment))
+	return w.release(min(first, w.segment))
 }
 
+// release notes durably which segments are needed before it deletes the others,
+// so that a missing one is told from a released one.
 func (w *WAL) release(first uint64) error {
-	seqs, err := segments(w.dir)
+	if first <= w.first {
+		return nil
+	}
+	r := Record{kindRelease, binary.BigEndian.AppendUint64(nil, first)}
+	w.words = appendCopied(w.words, r)
+	if err := w.write(r.Kind, r.Payload); err != nil {
+		return err
+	}
+	if err := w.syncLocked(); err != nil {
+		return err
+	}
+	w.first = first
+	seqs, err := segments(w.files)
 	if err != nil {
 		return err
 	}
@@ -211,11 +294,11 @@ func (w *WAL) release(first uint64) error {
 		if s >= first {
 			break
 		}
-		if err := os.Remove(segmentPath(w.dir, s)); err != nil {
+		if err := w.files.Remove(segmentName(s)); err != nil {
 			return err
 		}
 	}
-	return syncDir(w.dir)
+	return w.files.Sync()
 }
 
 // Close syncs and closes the log.
@@ -233,53 +316,58 @@ func (w *WAL) Close() error {
 	return errors.Join(err, w.file.Close())
 }
 
-// rotate makes the current segment durable and starts the next one.
+// rotate makes the current segment durable with its last mark, and starts the next
+// one, whose head says where this one ends.
 func (w *WAL) rotate() error {
 	if err := w.syncLocked(); err != nil {
 		return err
 	}
 	old := w.file
-	if err := w.startSegment(w.at.segment+1, w.crc); err != nil {
+	if err := old.Sync(); err != nil {
+		return err
+	}
+	if err := w.startSegment(w.segment + 1); err != nil {
 		return err
 	}
 	return old.Close()
 }
 
-// startSegment creates a segment durably. Its first record holds its number and
-// the checksum at which the segment before it ended.
-func (w *WAL) startSegment(seq uint64, crc uint32) error {
-	f, err := os.OpenFile(segmentPath(w.dir, seq), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+// startSegment creates a segment durably.
+func (w *WAL) startSegment(seq uint64) error {
+	f, err := w.files.Open(segmentName(seq), true)
 	if err != nil {
 		return err
 	}
-	if err := lockFile(f); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	w.file, w.at, w.crc = f, position{segment: seq}, 0
-	if err := w.writeHead(crc); err != nil {
+	var salt [8]byte
+	rand.Read(salt[:])
+	h := head{segment: seq, salt: binary.BigEndian.Uint64(salt[:]), first: w.first, before: w.place()}
+	b, crc := h.start()
+	w.file, w.segment, w.salt, w.end, w.from, w.copyAt, w.words = f, seq, h.salt, 0, startBytes, startBytes, nil
+	if err := w.put(b, crc); err != nil {
 		return err
 	}
 	if err := w.syncLocked(); err != nil {
 		return err
 	}
-	return syncDir(w.dir)
-}
-
-func (w *WAL) writeHead(previous uint32) error {
-	var salt [8]byte
-	rand.Read(salt[:])
-	w.crc, w.salt = 0, binary.BigEndian.Uint64(salt[:])
-	return w.write(kindHead, headPayload(w.at.segment, previous, w.salt))
+	return w.files.Sync()
 }
 
 // write appends one record with a single call of the operating system.
 func (w *WAL) write(kind uint8, payload []byte) error {
 	b, crc := appendRecord(make([]byte, 0, recordHead+len(payload)), w.crc, kind, payload)
-	if _, err := w.file.WriteAt(b, w.at.offset); err != nil {
+	if err := w.put(b, crc); err != nil {
+		return err
+	}
+	w.marked = kind == kindSyncMark
+	return nil
+}
+
+// put writes whole records at the end, the last of which has the CRC crc.
+func (w *WAL) put(b []byte, crc uint32) error {
+	if _, err := w.file.WriteAt(b, w.end); err != nil {
 		return w.fail(err)
 	}
-	w.at.offset += int64(len(b))
-	w.crc, w.marked = crc, kind == kindSyncMark
+	w.end, w.crc, w.marked = w.end+int64(len(b)), crc, false
 	return nil
 }
 
@@ -287,7 +375,7 @@ func (w *WAL) write(kind uint8, payload []byte) error {
 // what is on disk.
 func (w *WAL) fail(err error) error {
 	if w.failed == nil {
-		w.failed = fmt.Errorf("write-ahead log %s: %w", filepath.Base(w.file.Name()), err)
+		w.failed = fmt.Errorf("write-ahead log %s: %w", segmentName(w.segment), err)
 	}
 	return w.failed
 }

@@ -3,12 +3,9 @@
 package store
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,20 +15,30 @@ import (
 //
 //	u32 length of payload ‖ u32 CRC-32C(u32 CRC of the record before ‖ kind ‖ payload) ‖ u8 kind ‖ payload
 //
-// in big endian. Its first record, over the CRC 0, is its head.
-const recordHead = 9
+// in big endian. It begins with its head, over the CRC 0, padding up to block, and
+// the same head again, over the CRC 0 too: one damaged block leaves one of them.
+const (
+	recordHead = 9
+	blockBytes = 4_096 // what a disk loses at a time
+)
 
 // Kinds of the log's own records.
 const (
 	kindOwn      = 0xf0
-	kindSyncMark = 0xf0 // salt u64 of the segment ‖ own offset u64 ‖ CRC of the record before u32
-	kindHead     = 0xf1 // segment u64 ‖ last CRC of the segment before u32 ‖ salt u64
+	kindSyncMark = 0xf0 // place
+	kindHead     = 0xf1 // segment u64 ‖ salt u64 ‖ oldest segment needed u64 ‖ place of the end of the segment before
+	kindCopy     = 0xf2 // place ‖ records, each u32 length ‖ u8 kind ‖ payload
+	kindPad      = 0xf3 // zeros
+	kindRelease  = 0xf4 // oldest segment needed u64
 )
 
 // Payload sizes of the log's own records.
 const (
-	markBytes = 20
-	headBytes = 20
+	headBytes    = 24 + placeBytes
+	placeBytes   = 36
+	releaseBytes = 8
+	// startBytes is the length of the beginning of a segment.
+	startBytes = blockBytes + recordHead + headBytes
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -50,6 +57,19 @@ func appendRecord(b []byte, previous uint32, kind uint8, payload []byte) ([]byte
 	return append(append(b, kind), payload...), crc
 }
 
+// appendPad adds a record that ends at the next block boundary, when b ends at
+// offset; where a record does not fit, at the one after that.
+func appendPad(b []byte, offset int64, previous uint32) ([]byte, uint32) {
+	room := (blockBytes - offset%blockBytes) % blockBytes
+	if room == 0 {
+		return b, previous
+	}
+	if room < recordHead {
+		room += blockBytes
+	}
+	return appendRecord(b, previous, kindPad, make([]byte, room-recordHead))
+}
+
 // parseRecord reads the record at the start of b. ok is false if there is no
 // whole record that follows one with the CRC previous.
 func parseRecord(b []byte, previous uint32) (r Record, crc uint32, size int64, ok bool) {
@@ -66,152 +86,107 @@ func parseRecord(b []byte, previous uint32) (r Record, crc uint32, size int64, o
 	return r, crc, size, crc == binary.BigEndian.Uint32(b[4:])
 }
 
-// markPayload is that of a sync mark at offset, behind a record with the given
-// CRC. It can be recognized without what comes before it. The salt of the
-// segment keeps payloads from looking like one.
-func markPayload(salt uint64, offset int64, previous uint32) []byte {
-	b := binary.BigEndian.AppendUint64(nil, salt)
-	b = binary.BigEndian.AppendUint64(b, uint64(offset))
-	return binary.BigEndian.AppendUint32(b, previous)
+// place is what a sync mark and a copy say of where they stand, so that each can
+// be recognized without what comes before it. The salt of the segment keeps the
+// payload of another record from looking like one.
+type place struct {
+	salt     uint64
+	offset   int64  // of the record itself
+	previous uint32 // CRC of the record before
+	from     int64  // end of the last copy, or of the head: records since then have no copy yet
+	copyAt   int64  // start of the last copy, or end of the head
 }
 
-func headPayload(segment uint64, previous uint32, salt uint64) []byte {
-	b := binary.BigEndian.AppendUint64(nil, segment)
-	b = binary.BigEndian.AppendUint32(b, previous)
-	return binary.BigEndian.AppendUint64(b, salt)
+func (p place) encode() []byte {
+	b := binary.BigEndian.AppendUint64(nil, p.salt)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.offset))
+	b = binary.BigEndian.AppendUint32(b, p.previous)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.from))
+	return binary.BigEndian.AppendUint64(b, uint64(p.copyAt))
 }
 
-// hasMark reports whether a sync mark lies in b at or behind from. It looks at
-// every byte, because the chain of records is broken there.
-func hasMark(b []byte, salt uint64, from int64) bool {
-	want := binary.BigEndian.AppendUint64(nil, salt)
-	for at := from; ; at++ {
-		i := bytes.Index(b[min(at+recordHead, int64(len(b))):], want)
-		if i < 0 {
-			return false
-		}
-		at += int64(i)
-		if at+recordHead+markBytes > int64(len(b)) {
-			return false
-		}
-		previous := binary.BigEndian.Uint32(b[at+recordHead+markBytes-4:])
-		r, _, _, ok := parseRecord(b[at:], previous)
-		if ok && r.Kind == kindSyncMark && bytes.Equal(r.Payload, markPayload(salt, at, previous)) {
-			return true
-		}
+// parsePlace reads the place at the start of a payload.
+func parsePlace(b []byte) (place, bool) {
+	if len(b) < placeBytes {
+		return place{}, false
 	}
+	return place{
+		salt: binary.BigEndian.Uint64(b), offset: int64(binary.BigEndian.Uint64(b[8:])), previous: binary.BigEndian.Uint32(b[16:]),
+		from: int64(binary.BigEndian.Uint64(b[20:])), copyAt: int64(binary.BigEndian.Uint64(b[28:])),
+	}, true
 }
 
-// replayed is what replay found: the records, and where and after which CRC the
-// next one goes.
-type replayed struct {
-	records []Record
-	end     position
-	crc     uint32
-	salt    uint64
+// appendCopied adds a record to the payload of a copy.
+func appendCopied(b []byte, r Record) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(r.Payload)))
+	return append(append(b, r.Kind), r.Payload...)
 }
 
-// replay reads the segments seqs, ascending and not empty.
-func replay(dir string, seqs []uint64) (replayed, error) {
-	var out replayed
-	for i, seq := range seqs {
-		if i > 0 && seq != seqs[i-1]+1 {
-			return replayed{}, fmt.Errorf("log segment %s is missing: %w", segmentName(seqs[i-1]+1), ErrCorrupt)
+// parseCopied reads the records of a copy's payload behind its place.
+func parseCopied(b []byte) (out []Record, ok bool) {
+	for len(b) > 0 {
+		if len(b) < 5 {
+			return nil, false
 		}
-		b, err := os.ReadFile(segmentPath(dir, seq))
-		if err != nil {
-			return replayed{}, err
+		n := uint64(binary.BigEndian.Uint32(b))
+		if uint64(len(b)) < 5+n || b[4] >= kindOwn && (b[4] != kindRelease || n != releaseBytes) {
+			return nil, false
 		}
-		s := replaySegment(b, seq)
-		torn := s.end.offset == 0 || s.end.offset < int64(len(b))
-		if s.damaged(b) || torn && i < len(seqs)-1 {
-			return replayed{}, fmt.Errorf("log %s is damaged at byte %d: %w", segmentName(seq), s.end.offset, ErrCorrupt)
-		}
-		if s.end.offset == 0 { // a torn head: the segment is begun again
-			out.end = s.end
-			break
-		}
-		if i > 0 && s.previous != out.crc {
-			return replayed{}, fmt.Errorf("log %s is cut at byte %d: %w", segmentName(seq-1), out.end.offset, ErrCorrupt)
-		}
-		out.records = append(out.records, s.records...)
-		out.end, out.crc, out.salt = s.end, s.crc, s.salt
+		out = append(out, Record{Kind: b[4], Payload: b[5 : 5+n : 5+n]})
+		b = b[5+n:]
 	}
-	return out, nil
+	return out, true
 }
 
-// segment is one file as far as it can be read.
-type segment struct {
-	replayed
-	previous uint32 // last CRC of the segment before, from the head
+// head is the first record of a segment.
+type head struct {
+	segment uint64
+	salt    uint64 // random
+	first   uint64 // oldest segment that was needed when this one was started
+	before  place  // a mark would have stood there, at the end of the segment before
 }
 
-// replaySegment reads b up to the first byte that is not part of a whole, valid
-// record. If the head is not valid, that is byte 0.
-func replaySegment(b []byte, seq uint64) segment {
-	s := segment{replayed: replayed{end: position{segment: seq}}}
-	for {
-		r, crc, size, ok := parseRecord(b[s.end.offset:], s.crc)
-		if !ok {
-			return s
+// start returns the first bytes of a segment, and the CRC of their last record.
+func (h head) start() ([]byte, uint32) {
+	p := binary.BigEndian.AppendUint64(nil, h.segment)
+	p = binary.BigEndian.AppendUint64(p, h.salt)
+	p = binary.BigEndian.AppendUint64(p, h.first)
+	p = append(p, h.before.encode()...)
+	b, crc := appendRecord(nil, 0, kindHead, p)
+	b, _ = appendPad(b, int64(len(b)), crc)
+	return appendRecord(b, 0, kindHead, p)
+}
+
+// parseHead finds the head of segment seq in one of its two places.
+func parseHead(b []byte, seq uint64) (h head, crc uint32, ok bool) {
+	for _, at := range []int64{0, blockBytes} {
+		r, crc, _, ok := parseRecord(b[min(at, int64(len(b))):], 0)
+		if !ok || r.Kind != kindHead || len(r.Payload) != headBytes || binary.BigEndian.Uint64(r.Payload) != seq {
+			continue
 		}
-		switch first := s.end.offset == 0; {
-		case first:
-			if r.Kind != kindHead || len(r.Payload) != headBytes || binary.BigEndian.Uint64(r.Payload) != seq {
-				return s
-			}
-			s.previous = binary.BigEndian.Uint32(r.Payload[8:])
-			s.salt = binary.BigEndian.Uint64(r.Payload[12:])
-		case r.Kind < kindOwn:
-			s.records = append(s.records, r)
-		case r.Kind != kindSyncMark || !bytes.Equal(r.Payload, markPayload(s.salt, s.end.offset, s.crc)):
-			return s
-		}
-		s.end.offset += size
-		s.crc = crc
+		before, _ := parsePlace(r.Payload[24:])
+		return head{seq, binary.BigEndian.Uint64(r.Payload[8:]), binary.BigEndian.Uint64(r.Payload[16:]), before}, crc, true
 	}
-}
-
-// damaged tells damage from a tail torn by a crash. The head is durable before
-// anything follows it; a sync mark stands behind what was durable.
-func (s segment) damaged(b []byte) bool {
-	if s.end.offset == 0 {
-		return len(b) > recordHead+headBytes
-	}
-	return s.end.offset < int64(len(b)) && hasMark(b, s.salt, s.end.offset)
+	return head{}, 0, false
 }
 
 func segmentName(seq uint64) string { return fmt.Sprintf("wal-%016x.log", seq) }
 
-func segmentPath(dir string, seq uint64) string { return filepath.Join(dir, segmentName(seq)) }
-
-// segments lists the segment numbers in dir, ascending. Other files are ignored.
-func segments(dir string) ([]uint64, error) {
-	names, err := os.ReadDir(dir)
+// segments lists the segment numbers among file names, ascending. Other files
+// are ignored.
+func segments(files Files) ([]uint64, error) {
+	names, err := files.List()
 	if err != nil {
 		return nil, err
 	}
 	var out []uint64
-	for _, e := range names {
-		hex, ok := strings.CutPrefix(e.Name(), "wal-")
+	for _, name := range names {
+		hex, ok := strings.CutPrefix(name, "wal-")
 		hex, ok2 := strings.CutSuffix(hex, ".log")
-		if seq, err := strconv.ParseUint(hex, 16, 64); ok && ok2 && err == nil && segmentName(seq) == e.Name() {
+		if seq, err := strconv.ParseUint(hex, 16, 64); ok && ok2 && err == nil && segmentName(seq) == name {
 			out = append(out, seq)
 		}
 	}
 	slices.Sort(out)
 	return out, nil
-}
-
-// syncDir makes the creation and removal of files in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	if err := d.Sync(); err != nil {
-		d.Close()
-		return err
-	}
-	return d.Close()
 }
