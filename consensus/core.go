@@ -30,6 +30,7 @@ var ErrConfig = errors.New("invalid consensus configuration")
 // the number of views since the last final block.
 type Core struct {
 	cfg    Config
+	rules  header.Rules
 	sched  *valset.Schedule
 	n      int
 	self   int // set index, -1 for an observer
@@ -90,6 +91,10 @@ func New(cfg Config) (*Core, error) {
 		cfg: cfg, n: cfg.Set.Len(), self: -1, quorum: cfg.Set.Quorum(), delta: cfg.Params.DeltaMS,
 		sched: valset.NewSchedule(cfg.Set, cfg.Seed), heard: make([]uint64, cfg.Set.Len()),
 		blocks: map[header.Hash]*block{}, views: map[uint64]*view{},
+	}
+	c.rules = header.Rules{
+		Epoch: cfg.Set.Epoch(), StartMS: cfg.Start.Header.TimeMS, EpochMS: cfg.Params.EpochMS, CertifyMS: cfg.Params.CertifyMS,
+		Aggregates: cfg.Set.Aggregates(), Draws: cfg.Set.Draws(),
 	}
 	if broken(mutSmallQuorum) {
 		c.quorum = (cfg.Set.Total()*2 + 2) / 3

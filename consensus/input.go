@@ -9,7 +9,9 @@ import (
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/vrf"
 )
 
 // Errors that stand in Output.Err. The driver logs them and stops the node.
@@ -38,30 +40,53 @@ type Params struct {
 	HeartbeatMS uint64 // an idle chain makes a block this often, 1,000 to 60,000
 	DriftMS     uint64 // how far a header may be ahead of the wall clock, at most 2,000
 	LagMS       uint64 // how far it may be behind, 5,000 to 120,000
+	CertifyMS   uint64 // at most so long between certified blocks, 200 to 10,000
+	EpochMS     uint64 // length of an epoch, 10,000 to 604,800,000; 0: it never ends
 }
 
 // LocalParams are the defaults of a network on one machine.
 func LocalParams() Params {
-	return Params{DeltaMS: 500, DeltaCapMS: 30_000, PaceMS: 20, HeartbeatMS: 5_000, DriftMS: 500, LagMS: 30_000}
+	return Params{DeltaMS: 500, DeltaCapMS: 30_000, PaceMS: 20, HeartbeatMS: 5_000, DriftMS: 500, LagMS: 30_000,
+		CertifyMS: 1_000}
 }
 
 // Root is a final block on whose state the driver stands: the last one in its
-// database, or genesis. StateRoot and ReceiptsRoot are those after the block.
+// database. That is genesis, the seal of the epoch before, or a normal block of
+// the core's own epoch. The other fields are the results of the block.
 type Root struct {
 	Header       header.Header
-	Finalization *cert.Certificate // of Header exactly; nil only for genesis (view 0)
+	Finalization *cert.Certificate // of Header exactly; not needed for the root of the epoch
 	StateRoot    [32]byte
 	ReceiptsRoot [32]byte
+	NextSet      [32]byte // as in Executed
+	Waiting      bool     // as in Executed
 }
 
-// Config is what one Core decides under: one chain, epoch and validator.
+// EpochStart is the root of an epoch: genesis, or the seal of the epoch before
+// (CONS-40).
+type EpochStart struct {
+	Header header.Header
+	Proof  []byte      // cert.FinalityProof of a seal, encoded: leaf 0 of what stands on it
+	Set    *valset.Set // of the epoch that the seal ends; nil at genesis
+}
+
+// Config is what one Core decides under: one chain, epoch and validator. When
+// the core has decided the seal of its epoch, the driver makes the next one.
 type Config struct {
 	ChainID [32]byte
 	Set     *valset.Set
-	Seed    [32]byte        // orders the leaders; in the first epoch SHA-256(ChainID)
+	Seed    [32]byte        // orders the leaders; SHA-256(ChainID), later the beacon of the seal
 	Key     keys.PrivateKey // zero, or not of the set: the core only follows
+	BLS     bls.PrivateKey  // of the same validator, if the set Aggregates
+	VRF     vrf.PrivateKey  // of the same validator, if the set Draws
+	Start   EpochStart      // may be left out if Root is genesis, or if epochs never end
 	Root    Root
 	Params  Params
+
+	// NoSignUpTo is B of CONS-45 for a key whose log was damaged: nothing of a
+	// view up to it is signed in this epoch, and what the key has said there is
+	// taken as another's word. 0: all views may be signed.
+	NoSignUpTo uint64
 }
 
 // Input is one step of the world. Now is monotonic milliseconds since any
@@ -109,11 +134,14 @@ type Available struct {
 	Valid bool
 }
 
-// Executed answers an Execute: the roots after the block.
+// Executed answers an Execute: the roots after the block, and what the state
+// after it says about the blocks on it.
 type Executed struct {
 	Block        header.Hash
 	StateRoot    [32]byte
 	ReceiptsRoot [32]byte
+	NextSet      [32]byte // hash of the set that this state elects for the next epoch
+	Waiting      bool     // an object awaits a seed (CONS-35)
 }
 
 // Synced says that the driver has committed blocks up to Root outside the core,

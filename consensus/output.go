@@ -108,16 +108,20 @@ type Execute struct {
 type Discard struct{ Blocks []header.Hash }
 
 // Decision is one final block. Finalization is of this block or of a later one
-// in the same or a later output of this core (CONS-24, CONS-32).
+// in the same or a later output of this core (CONS-24, CONS-32). The decision of
+// a seal is the last one of the core; its Proof is what the next epoch starts
+// from (CONS-40).
 type Decision struct {
 	Block        header.Hash
 	Header       header.Header
 	Digests      [][32]byte
 	Leaves       [][]byte // the bytes that Header.Justification commits to
 	Finalization *cert.Certificate
+	Proof        *cert.FinalityProof // of a seal; else nil
 }
 
-// Conflict is two messages of one validator that exclude each other.
+// Conflict is two messages of one validator that exclude each other; or one, B
+// being nil: a Finalize whose share does not hold.
 type Conflict struct{ A, B *msg.Message }
 
 // RecordKind numbers the kinds of records of the write-ahead log. Kinds from 64
@@ -137,13 +141,15 @@ const (
 
 // Record is one entry of the write-ahead log. Data is never changed. A log
 // segment may go once the database holds, on stable storage, a final block with
-// a Finalization of its own, from which the next core can be rooted, whose view
-// is at least the View of each of the segment's records.
+// a Finalization of its own, from which the next core can be rooted, whose epoch
+// and view are at least those of each of the segment's records; a seal stands
+// above all records of its epoch.
 type Record struct {
-	_    struct{} `cbor:",toarray"`
-	Kind RecordKind
-	View uint64
-	Data []byte
+	_     struct{} `cbor:",toarray"`
+	Kind  RecordKind
+	Epoch uint64
+	View  uint64
+	Data  []byte
 }
 
 // Encode returns the canonical bytes.

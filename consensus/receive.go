@@ -109,7 +109,7 @@ func (c *Core) adopt(q *cert.Certificate, formed bool) {
 			c.beat = c.now
 		}
 	}
-	if q.Kind == cert.Finalization && (c.newest == nil || q.View > c.newest.View) {
+	if q.Kind.Final() && (c.newest == nil || q.View > c.newest.View) {
 		c.newest = q
 	}
 	if q.View >= c.cur {
@@ -148,7 +148,7 @@ func (c *Core) enter(v uint64, failed bool) {
 
 func (c *Core) record(k RecordKind, view uint64, data []byte) {
 	if !c.restoring && c.self >= 0 {
-		c.out.Append = append(c.out.Append, Record{Kind: k, View: view, Data: data})
+		c.out.Append = append(c.out.Append, Record{Kind: k, Epoch: c.cfg.Set.Epoch(), View: view, Data: data})
 	}
 }
 

@@ -25,7 +25,7 @@ func (c *Core) lawful(b *block) verdict {
 	switch v := c.lawful(p); {
 	case v != good:
 		b.law = v
-	case p.head.CheckChild(p.hash, &b.head) != nil || !justified(b):
+	case p.head.CheckChild(p.hash, &b.head) != nil || c.rules.Check(&p.head, &b.head) != nil || !justified(b):
 		b.law = bad
 	default:
 		b.law = good

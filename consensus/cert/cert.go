@@ -9,6 +9,7 @@ import (
 
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/keys"
 )
@@ -17,7 +18,8 @@ import (
 // certificates made of it (5 to 7, CONS-11).
 type Kind uint64
 
-// The kinds. 8 is kept for the aggregate finalization.
+// The kinds. A certified block (CONS-32) is finalized by an Aggregate, every
+// other one by a Finalization.
 const (
 	Proposal      Kind = 1
 	Notarize      Kind = 2
@@ -26,6 +28,7 @@ const (
 	Notarization  Kind = 5
 	Nullification Kind = 6
 	Finalization  Kind = 7
+	Aggregate     Kind = 8
 )
 
 // Errors of Decode and Verify (CONS-13).
@@ -39,7 +42,7 @@ var (
 
 // String names the kind as the protocol text does.
 func (k Kind) String() string {
-	names := [...]string{"Proposal", "Notarize", "Nullify", "Finalize", "Notarization", "Nullification", "Finalization"}
+	names := [...]string{"Proposal", "Notarize", "Nullify", "Finalize", "Notarization", "Nullification", "Finalization", "Aggregate"}
 	if k < 1 || int(k) > len(names) {
 		return fmt.Sprintf("Kind(%d)", uint64(k))
 	}
@@ -48,15 +51,22 @@ func (k Kind) String() string {
 
 // Vote returns the kind of vote that a certificate of kind k is made of, or 0.
 func (k Kind) Vote() Kind {
-	if k < Notarization || k > Finalization {
+	switch {
+	case k == Aggregate:
+		return Finalize
+	case k < Notarization || k > Aggregate:
 		return 0
 	}
 	return k - 3
 }
 
+// Final reports whether a certificate of kind k makes its block final.
+func (k Kind) Final() bool { return k == Finalization || k == Aggregate }
+
 // Certificate is a quorum's votes of one kind (CONS-11). Block is 32 bytes, or
 // empty in a Nullification. Signers is a bitmap, least significant bit first,
-// in set order; Sigs are the 64-byte signatures in bit order, joined.
+// in set order; Sigs are the 64-byte signatures in bit order, joined, or in an
+// Aggregate the 48-byte sum of the signers' shares.
 //
 // A Certificate is never changed after it was made; share it freely.
 type Certificate struct {
@@ -70,9 +80,20 @@ type Certificate struct {
 }
 
 // SignBytes returns the bytes that a validator signs (CONS-10). block is nil for
-// Nullify. The share is always empty in this build.
+// Nullify.
 func SignBytes(chainID [32]byte, kind Kind, epoch, view uint64, block []byte) []byte {
-	return keys.Dom(keys.DomainVote, chainID, uint64(kind), epoch, view, block, []byte{})
+	return ShareBytes(chainID, kind, epoch, view, block, []byte{})
+}
+
+// ShareBytes returns the bytes that a validator signs with a vote that carries a
+// share: a Finalize of a certified block.
+func ShareBytes(chainID [32]byte, kind Kind, epoch, view uint64, block, share []byte) []byte {
+	return keys.Dom(keys.DomainVote, chainID, uint64(kind), epoch, view, block, share)
+}
+
+// FinalBytes returns the bytes that a share signs (CONS-12).
+func FinalBytes(chainID [32]byte, epoch, view uint64, block []byte) []byte {
+	return keys.Dom(keys.DomainFinal, chainID, epoch, view, block)
 }
 
 // Encode returns the canonical bytes.
@@ -105,7 +126,9 @@ func (c *Certificate) shape() error {
 		return fmt.Errorf("%w: %v of view 0", ErrMalformed, c.Kind)
 	case len(c.Signers) == 0 || len(c.Signers) > valset.MaxValidators/8:
 		return fmt.Errorf("%w: bitmap of %d bytes", ErrMalformed, len(c.Signers))
-	case len(c.Sigs) != 64*c.Count():
+	case c.Kind == Aggregate && len(c.Sigs) != bls.SignatureSize:
+		return fmt.Errorf("%w: sum of shares of %d bytes", ErrMalformed, len(c.Sigs))
+	case c.Kind != Aggregate && len(c.Sigs) != 64*c.Count():
 		return fmt.Errorf("%w: %d bytes of signatures for %d signers", ErrMalformed, len(c.Sigs), c.Count())
 	}
 	return nil
@@ -132,7 +155,8 @@ func (c *Certificate) Has(i int) bool {
 }
 
 // Verify checks the bitmap, the quorum and every signature (CONS-11). Cost: one
-// batched Ed25519 check per signer. Errors: ErrMalformed, ErrEpoch, ErrNotMember,
+// batched Ed25519 check per signer; for an Aggregate one pairing check of 3 ms,
+// if the set is Prepared. Errors: ErrMalformed, ErrEpoch, ErrNotMember,
 // ErrQuorum, ErrSignature.
 func (c *Certificate) Verify(set *valset.Set, chainID [32]byte) error {
 	if err := c.shape(); err != nil {
@@ -145,27 +169,52 @@ func (c *Certificate) Verify(set *valset.Set, chainID [32]byte) error {
 	if len(c.Signers) != (n+7)/8 {
 		return fmt.Errorf("%w: bitmap of %d bytes for %d validators", ErrMalformed, len(c.Signers), n)
 	}
-	msg := SignBytes(chainID, c.Kind.Vote(), c.Epoch, c.View, c.Block)
-	var batch keys.BatchVerifier
-	power, j := uint64(0), 0
+	power := uint64(0)
 	for i := range 8 * len(c.Signers) {
-		if !c.Has(i) {
-			continue
-		}
-		if i >= n {
+		switch {
+		case !c.Has(i):
+		case i >= n:
 			return fmt.Errorf("%w: bit %d of %d validators", ErrNotMember, i, n)
+		default:
+			power += set.Power(i)
 		}
-		power += set.Power(i)
-		batch.Add(set.Key(i), msg, c.sig(j))
-		j++
 	}
 	if power < set.Quorum() {
 		return fmt.Errorf("%w: power %d, want %d", ErrQuorum, power, set.Quorum())
+	}
+	if c.Kind == Aggregate {
+		return c.verifySum(set, chainID)
+	}
+	return c.verifyList(set, chainID)
+}
+
+func (c *Certificate) verifyList(set *valset.Set, chainID [32]byte) error {
+	msg := SignBytes(chainID, c.Kind.Vote(), c.Epoch, c.View, c.Block)
+	var batch keys.BatchVerifier
+	for i, j := 0, 0; i < set.Len(); i++ {
+		if c.Has(i) {
+			batch.Add(set.Key(i), msg, c.sig(j))
+			j++
+		}
 	}
 	for _, ok := range batch.Verify() {
 		if !ok {
 			return fmt.Errorf("%w: %v of view %d", ErrSignature, c.Kind, c.View)
 		}
+	}
+	return nil
+}
+
+func (c *Certificate) verifySum(set *valset.Set, chainID [32]byte) error {
+	if !set.Aggregates() {
+		return fmt.Errorf("%w: aggregate of a set without BLS keys", ErrMalformed)
+	}
+	k, err := set.BLS()
+	if err != nil {
+		return err
+	}
+	if err := k.VerifyAggregate(c.Has, FinalBytes(chainID, c.Epoch, c.View, c.Block), bls.Signature(c.Sigs)); err != nil {
+		return fmt.Errorf("%w: %v of view %d: %w", ErrSignature, c.Kind, c.View, err)
 	}
 	return nil
 }
@@ -176,10 +225,11 @@ func (c *Certificate) sig(j int) (s keys.Signature) {
 	return s
 }
 
-// VerifyFinalization checks that fin is a Finalization by set on this chain. It
-// is all that sync and a light reader need. Errors: as Certificate.Verify.
+// VerifyFinalization checks that fin is a Finalization or an Aggregate by set on
+// this chain. It is all that sync and a light reader need. Errors: as
+// Certificate.Verify.
 func VerifyFinalization(set *valset.Set, chainID [32]byte, fin *Certificate) error {
-	if fin == nil || fin.Kind != Finalization {
+	if fin == nil || !fin.Kind.Final() {
 		return fmt.Errorf("%w: not a Finalization", ErrMalformed)
 	}
 	return fin.Verify(set, chainID)

@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/keys"
 )
 
@@ -25,7 +27,8 @@ func network(t testing.TB, powers ...uint64) (*valset.Set, []keys.PrivateKey) {
 	for i, p := range powers {
 		k := keys.FromSeed([32]byte(bytes.Repeat([]byte{byte(i + 1)}, 32)))
 		byKey[k.Public()] = k
-		entries = append(entries, valset.Entry{Address: keys.Address{byte(i)}, Key: k.Public(), Power: p})
+		b := bls.Derive(k).Public()
+		entries = append(entries, valset.Entry{Address: keys.Address{byte(i)}, Key: k.Public(), BLS: b[:], Power: p})
 	}
 	set, err := valset.New(epoch, entries)
 	if err != nil {
@@ -36,6 +39,22 @@ func network(t testing.TB, powers ...uint64) (*valset.Set, []keys.PrivateKey) {
 		list = append(list, byKey[set.Key(i)])
 	}
 	return set, list
+}
+
+// add makes an aggregate of the given validators' shares.
+func add(set *valset.Set, ks []keys.PrivateKey, view uint64, block []byte, signers ...int) *Certificate {
+	c := &Certificate{Kind: Aggregate, Epoch: set.Epoch(), View: view, Block: block, Signers: make([]byte, (set.Len()+7)/8)}
+	var shares []bls.Signature
+	for _, i := range signers {
+		c.Signers[i/8] |= 1 << (i % 8)
+		shares = append(shares, bls.Derive(ks[i]).Sign(FinalBytes(chainID, c.Epoch, view, block)))
+	}
+	sum, err := bls.Aggregate(shares)
+	if err != nil {
+		panic(err)
+	}
+	c.Sigs = sum[:]
+	return c
 }
 
 // sign makes a certificate by the given validators, lawful or not.
@@ -69,6 +88,11 @@ func certCases(t testing.TB) []certCase {
 		f(c)
 		return c
 	}
+	sum := func(f func(*Certificate)) *Certificate {
+		c := add(set, ks, 5, b, 0, 1, 2)
+		f(c)
+		return c
+	}
 	return []certCase{
 		{"a notarization by exactly a quorum", nil, sign(set, ks, Notarization, 5, b, 0, 1)},
 		{"a nullification by all", nil, sign(set, ks, Nullification, 5, nil, 0, 1, 2, 3)},
@@ -97,7 +121,21 @@ func certCases(t testing.TB) []certCase {
 		{"a notarization without a block", ErrMalformed, with(func(c *Certificate) { c.Block = nil })},
 		{"a nullification with a block", ErrMalformed, with(func(c *Certificate) { c.Kind = Nullification })},
 		{"a vote's kind", ErrMalformed, with(func(c *Certificate) { c.Kind = Notarize })},
-		{"kind 8", ErrMalformed, with(func(c *Certificate) { c.Kind = 8 })},
+		{"kind 9", ErrMalformed, with(func(c *Certificate) { c.Kind = 9 })},
+
+		{"an aggregate by exactly a quorum", nil, add(set, ks, 5, b, 0, 1)},
+		{"an aggregate by all", nil, add(set, ks, 5, b, 0, 1, 2, 3)},
+		{"an aggregate one short of a quorum", ErrQuorum, add(set, ks, 5, b, 1, 2, 3)},
+		{"an aggregate of another view", ErrSignature, sum(func(c *Certificate) { c.View++ })},
+		{"an aggregate of another block", ErrSignature, sum(func(c *Certificate) { c.Block = blockOf("x") })},
+		{"an aggregate with a signer too many", ErrSignature, sum(func(c *Certificate) { c.Signers[0] |= 1 << 3 })},
+		{"an aggregate with another signer", ErrSignature, sum(func(c *Certificate) { c.Signers[0] = 0b1101 })},
+		{"one bit of an aggregate", ErrSignature, sum(func(c *Certificate) { c.Sigs[20] ^= 1 })},
+		{"an aggregate of another epoch", ErrEpoch, sum(func(c *Certificate) { c.Epoch++ })},
+		{"an aggregate of 47 bytes", ErrMalformed, sum(func(c *Certificate) { c.Sigs = c.Sigs[:47] })},
+		{"an aggregate without a block", ErrMalformed, sum(func(c *Certificate) { c.Block = nil })},
+		{"a list as an aggregate", ErrMalformed, with(func(c *Certificate) { c.Kind = Aggregate })},
+		{"an aggregate as a list", ErrMalformed, sum(func(c *Certificate) { c.Kind = Finalization })},
 	}
 }
 
@@ -170,6 +208,11 @@ func proofCases(t testing.TB) []proofCase {
 	tip := hs[4].Hash()
 	fin := *sign(set, ks, Finalization, hs[4].View, tip[:], 0, 1)
 	weak := *sign(set, ks, Finalization, hs[4].View, tip[:], 1, 2, 3)
+	seal, carrier := hs[3], hs[4]
+	seal.Kind, seal.NextSet = header.KindSeal, make([]byte, 32)
+	carrier.Kind, carrier.Height, carrier.Parent = header.KindCarrier, seal.Height, seal.Hash()
+	top, on := seal.Hash(), carrier.Hash()
+	above := []header.Header{carrier}
 	return []proofCase{
 		{"the finalized block itself", nil, FinalityProof{Finalization: fin, Headers: []header.Header{}}, hs[4]},
 		{"its parent", nil, FinalityProof{Finalization: fin, Headers: hs[4:]}, hs[3]},
@@ -178,6 +221,10 @@ func proofCases(t testing.TB) []proofCase {
 		{"headers in another order", ErrProof, FinalityProof{Finalization: fin, Headers: []header.Header{hs[3], hs[2], hs[4]}}, hs[1]},
 		{"headers that end early", ErrProof, FinalityProof{Finalization: fin, Headers: hs[2:4]}, hs[1]},
 		{"a descendant of the finalized block", ErrProof, FinalityProof{Finalization: *sign(set, ks, Finalization, 2, blockOf("b"), 0, 1)}, hs[2]},
+		{"a seal", nil, FinalityProof{Finalization: *add(set, ks, seal.View, top[:], 0, 1), Headers: []header.Header{}}, seal},
+		{"a seal by its carrier", nil, FinalityProof{Finalization: *add(set, ks, carrier.View, on[:], 0, 2, 3), Headers: above}, seal},
+		{"a seal by a list", ErrProof, FinalityProof{Finalization: *sign(set, ks, Finalization, seal.View, top[:], 0, 1), Headers: []header.Header{}}, seal},
+		{"a seal by half an aggregate", ErrQuorum, FinalityProof{Finalization: *add(set, ks, seal.View, top[:], 1, 2, 3), Headers: []header.Header{}}, seal},
 		{"no quorum", ErrQuorum, FinalityProof{Finalization: weak, Headers: hs[4:]}, hs[3]},
 	}
 }
@@ -206,6 +253,30 @@ func TestFinalityProofs(t *testing.T) {
 		if _, err := DecodeProof(b); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestASetWithoutBLSKeysKnowsNoAggregates(t *testing.T) {
+	set, ks := network(t, 4, 3, 2, 1)
+	var plain []valset.Entry
+	for i := range set.Len() {
+		e := set.Entry(i)
+		e.BLS = nil
+		plain = append(plain, e)
+	}
+	bare, err := valset.New(epoch, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := VerifyFinalization(bare, chainID, add(set, ks, 5, blockOf("b"), 0, 1)); !errors.Is(err, ErrMalformed) {
+		t.Errorf("%v", err)
+	}
+	seal := chain(bare, 1)[1]
+	seal.Kind, seal.NextSet = header.KindSeal, make([]byte, 32)
+	h := seal.Hash()
+	p := FinalityProof{Finalization: *sign(bare, ks, Finalization, seal.View, h[:], 0, 1)}
+	if err := p.Verify(bare, chainID, &seal); err != nil {
+		t.Errorf("a seal by a list: %v", err)
 	}
 }
 
@@ -255,6 +326,25 @@ func benchmarkVerify(b *testing.B, n int) {
 		signers = append(signers, i)
 	}
 	c := sign(set, ks, Finalization, 5, blockOf("b"), signers...)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Verify(set, chainID); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkVerifyAggregate100(b *testing.B) {
+	set, ks := network(b, slices.Repeat([]uint64{1}, 100)...)
+	set, err := set.Prepared()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var signers []int
+	for i := range int(set.Quorum()) {
+		signers = append(signers, i)
+	}
+	c := add(set, ks, 5, blockOf("b"), signers...)
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := c.Verify(set, chainID); err != nil {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package cert holds what a quorum has signed: notarizations, nullifications
-// and finalizations as lists of Ed25519 signatures, and the proof that a
-// header is final.
+// and finalizations as lists of Ed25519 signatures, finalizations of certified
+// blocks as one BLS signature, and the proof that a header is final.
 //
 // It refuses certificates whose signers hold less than a quorum, whose bitmap
 // is not exact, or of which one signature fails. It does not follow the
@@ -13,5 +13,6 @@
 //	fin, err := cert.Decode(b)
 //	if err == nil { err = cert.VerifyFinalization(set, chainID, fin) }
 //
-// Clauses: CONS-10 (signed bytes), CONS-11, CONS-32 (FinalityProof).
+// Clauses: CONS-10 (signed bytes), CONS-11, CONS-12, CONS-32 (FinalityProof),
+// CONS-40.
 package cert

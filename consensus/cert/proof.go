@@ -19,7 +19,8 @@ var ErrProof = errors.New("headers do not lead to the finalized block")
 
 // FinalityProof shows that header x is final: the Finalization of x or of a
 // descendant, and the headers from just above x up to the finalized block, in
-// rising height. Headers is empty when x itself is finalized (CONS-32).
+// rising height. Headers is empty when x itself is finalized (CONS-32). A seal is
+// proved by itself or by a carrier above it (CONS-40).
 type FinalityProof struct {
 	_            struct{} `cbor:",toarray"`
 	Finalization Certificate
@@ -44,11 +45,16 @@ func DecodeProof(b []byte) (*FinalityProof, error) {
 	return &p, nil
 }
 
-// Verify checks that x is final on chainID under set. Cost: one certificate and
-// one hash per header. Errors: as VerifyFinalization, and ErrProof.
+// Verify checks that x is final on chainID under set. A seal of a set with BLS
+// keys wants an aggregate, so that one pairing proves an epoch's end to anybody.
+// Cost: one certificate and one hash per header. Errors: as VerifyFinalization,
+// and ErrProof.
 func (p *FinalityProof) Verify(set *valset.Set, chainID [32]byte, x *header.Header) error {
 	if err := VerifyFinalization(set, chainID, &p.Finalization); err != nil {
 		return err
+	}
+	if x.Kind == header.KindSeal && set.Aggregates() && p.Finalization.Kind != Aggregate {
+		return fmt.Errorf("%w: a seal without an aggregate", ErrProof)
 	}
 	if x.ChainID != chainID || x.Epoch != set.Epoch() || x.SetHash != set.Hash() {
 		return fmt.Errorf("%w: header of another chain, epoch or set", ErrProof)
@@ -57,7 +63,8 @@ func (p *FinalityProof) Verify(set *valset.Set, chainID [32]byte, x *header.Head
 }
 
 // Link checks the hash links from the block named x to the finalized block,
-// without the certificate. Errors: ErrProof.
+// without the certificate. That they are of one epoch, the certificate shows:
+// its signers have checked every link. Errors: ErrProof.
 func (p *FinalityProof) Link(x header.Hash) error {
 	at := x
 	for i := range p.Headers {

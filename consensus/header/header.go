@@ -3,6 +3,7 @@
 package header
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/internal/merkle"
+	"github.com/openledger/openledger/internal/vrf"
 )
 
 // Hash names a block: SHA-256 under the domain "header" (CONS-31).
@@ -26,7 +28,9 @@ const (
 	MaxGap     = 60_000  // views between a block and its parent
 )
 
-// Kinds of a block (field 5). This build makes and accepts normal blocks only.
+// Kinds of a block (field 5). A seal is the last block of an epoch and names the
+// next set. A carrier stands on it or on a carrier: it is no part of the chain,
+// and its finality proves the seal's (CONS-40).
 const (
 	KindNormal  = 0
 	KindSeal    = 1
@@ -47,8 +51,8 @@ type Header struct {
 	ChainID       [32]byte // SHA-256 of the genesis document
 	Epoch         uint64
 	View          uint64
-	Height        uint64 // parent's height + 1
-	Kind          uint64 // KindNormal
+	Height        uint64 // parent's height + 1; a carrier's is the seal's
+	Kind          uint64 // KindNormal, KindSeal or KindCarrier
 	TimeMS        uint64 // greater than the parent's
 	Parent        Hash
 	ParentView    uint64   // 0 = the root of the epoch
@@ -60,11 +64,11 @@ type Header struct {
 	StateRoot     [32]byte // after the parent
 	ReceiptsRoot  [32]byte // after the parent
 	SetHash       [32]byte
-	NextSet       []byte // empty: no seals in this build
-	VRF           []byte // empty: no VRF in this build
-	Beacon        [32]byte
-	Certify       uint64 // 0: no BLS shares in this build
-	CertifiedMS   uint64
+	NextSet       []byte   // hash of the next set in a seal, else empty
+	VRF           []byte   // proof of the leader's draw, or empty (CONS-35)
+	Beacon        [32]byte // R after this block
+	Certify       uint64   // 1: its Finalization is an aggregate (CONS-32)
+	CertifiedMS   uint64   // time of the latest certified block up to here
 }
 
 // Genesis returns the header of height 0 and view 0: the root of the first
@@ -98,14 +102,18 @@ func Decode(b []byte) (Header, error) {
 }
 
 // Check tests every rule that a header shows on its face (CONS-31): version,
-// kind, order of views, bounds, and the fields that this build keeps empty. It
-// does not know the parent. Errors: ErrField.
+// kind and what it leaves empty, order of views, bounds, lengths. It does not
+// know the parent. Errors: ErrField.
 func (h *Header) Check() error {
+	next := 0
+	if h.Kind == KindSeal {
+		next = 32
+	}
 	switch {
 	case h.Version != Version:
 		return fmt.Errorf("%w: version %d, want %d", ErrField, h.Version, Version)
-	case h.Kind != KindNormal:
-		return fmt.Errorf("%w: kind %d, want %d", ErrField, h.Kind, KindNormal)
+	case h.Kind > KindCarrier:
+		return fmt.Errorf("%w: kind %d", ErrField, h.Kind)
 	case h.View == 0 || h.Height == 0:
 		return fmt.Errorf("%w: view and height start at 1", ErrField)
 	case h.ParentView >= h.View:
@@ -114,29 +122,55 @@ func (h *Header) Check() error {
 		return fmt.Errorf("%w: %d views since the parent, at most %d", ErrField, h.View-h.ParentView, MaxGap)
 	case h.Batches > MaxBatches || h.Txs > MaxTxs:
 		return fmt.Errorf("%w: %d batches with %d transactions", ErrField, h.Batches, h.Txs)
-	case (h.Txs == 0) != (h.Batches == 0):
-		return fmt.Errorf("%w: %d batches with %d transactions", ErrField, h.Batches, h.Txs)
-	case len(h.NextSet) != 0 || len(h.VRF) != 0 || h.Certify != 0:
-		return fmt.Errorf("%w: next set, VRF or certify in a version without them", ErrField)
+	case (h.Txs == 0) != (h.Batches == 0) || h.Kind != KindNormal && h.Txs != 0:
+		return fmt.Errorf("%w: %d batches with %d transactions in a block of kind %d", ErrField, h.Batches, h.Txs, h.Kind)
+	case len(h.NextSet) != next:
+		return fmt.Errorf("%w: next set of %d bytes in a block of kind %d", ErrField, len(h.NextSet), h.Kind)
+	case len(h.VRF) != 0 && (len(h.VRF) != vrf.ProofSize || h.Kind == KindCarrier):
+		return fmt.Errorf("%w: VRF of %d bytes in a block of kind %d", ErrField, len(h.VRF), h.Kind)
+	case h.Certify > 1:
+		return fmt.Errorf("%w: certify %d", ErrField, h.Certify)
 	}
 	return nil
 }
 
+// Ends reports whether c starts the epoch after the one that h seals.
+func (h *Header) Ends(c *Header) bool { return h.Kind == KindSeal && c.Epoch == h.Epoch+1 }
+
 // CheckChild tests every rule that ties c to its parent h, whose hash is
-// parent (CONS-31): identity, height, time order, set, beacon, certified time.
-// Errors: ErrField.
+// parent, without keys and parameters (CONS-31): identity, height, time order,
+// epoch and set, what a carrier repeats, certified time, and the beacon where no
+// VRF feeds it. Rules and CheckBeacon test the rest. Errors: ErrField.
 func (h *Header) CheckChild(parent Hash, c *Header) error {
+	view, set, height := h.View, h.SetHash[:], h.Height+1
+	if h.Ends(c) {
+		view, set = 0, h.NextSet
+	}
+	carrier := h.Kind != KindNormal && !h.Ends(c)
+	if carrier {
+		height = h.Height
+	}
+	certified := h.CertifiedMS
+	if c.Certify == 1 {
+		certified = c.TimeMS
+	}
 	switch {
-	case c.Parent != parent || c.ParentView != h.View:
-		return fmt.Errorf("%w: not a child of view %d", ErrField, h.View)
-	case c.ChainID != h.ChainID || c.Epoch != h.Epoch || c.SetHash != h.SetHash:
-		return fmt.Errorf("%w: other chain, epoch or set than the parent", ErrField)
-	case c.Height != h.Height+1:
+	case c.Parent != parent || c.ParentView != view:
+		return fmt.Errorf("%w: not a child of view %d", ErrField, view)
+	case c.ChainID != h.ChainID || c.Epoch != h.Epoch && !h.Ends(c) || !bytes.Equal(c.SetHash[:], set):
+		return fmt.Errorf("%w: other chain, epoch or set than the parent's", ErrField)
+	case carrier != (c.Kind == KindCarrier):
+		return fmt.Errorf("%w: kind %d on kind %d", ErrField, c.Kind, h.Kind)
+	case c.Height != height:
 		return fmt.Errorf("%w: height %d on height %d", ErrField, c.Height, h.Height)
+	case carrier && (c.StateRoot != h.StateRoot || c.ReceiptsRoot != h.ReceiptsRoot):
+		return fmt.Errorf("%w: a carrier with other roots than its seal", ErrField)
 	case c.TimeMS <= h.TimeMS:
 		return fmt.Errorf("%w: time %d ms not after the parent's %d ms", ErrField, c.TimeMS, h.TimeMS)
-	case c.Beacon != h.Beacon || c.CertifiedMS != h.CertifiedMS:
-		return fmt.Errorf("%w: beacon or certified time changed", ErrField)
+	case c.CertifiedMS != certified:
+		return fmt.Errorf("%w: certified time %d ms, want %d ms", ErrField, c.CertifiedMS, certified)
+	case len(c.VRF) == 0 && c.Beacon != h.Beacon:
+		return fmt.Errorf("%w: beacon changed without a VRF", ErrField)
 	}
 	return nil
 }

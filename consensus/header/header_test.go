@@ -101,8 +101,18 @@ func faceCases() []fieldCase {
 		{"an empty block", true, func(h *Header) { h.Batches, h.Txs, h.PayloadRoot = 0, 0, PayloadRoot(nil) }},
 		{"the largest gap", true, func(h *Header) { h.View, h.ParentView = MaxGap, 0 }},
 		{"another version", false, func(h *Header) { h.Version = 2 }},
-		{"a seal", false, func(h *Header) { h.Kind = KindSeal }},
-		{"a carrier", false, func(h *Header) { h.Kind = KindCarrier }},
+		{"a seal", true, func(h *Header) { sealed(h) }},
+		{"a seal with transactions", false, func(h *Header) { h.Kind, h.NextSet = KindSeal, make([]byte, 32) }},
+		{"a seal without the next set", false, func(h *Header) { sealed(h); h.NextSet = []byte{} }},
+		{"a seal with half a next set", false, func(h *Header) { sealed(h); h.NextSet = h.NextSet[:16] }},
+		{"a carrier", true, func(h *Header) { sealed(h); h.Kind, h.NextSet = KindCarrier, []byte{} }},
+		{"a carrier with a next set", false, func(h *Header) { sealed(h); h.Kind = KindCarrier }},
+		{"a carrier with transactions", false, func(h *Header) { h.Kind = KindCarrier }},
+		{"a carrier with a VRF", false, func(h *Header) {
+			sealed(h)
+			h.Kind, h.NextSet, h.VRF = KindCarrier, []byte{}, make([]byte, 96)
+		}},
+		{"an unknown kind", false, func(h *Header) { sealed(h); h.Kind, h.NextSet = 3, []byte{} }},
 		{"view 0", false, func(h *Header) { h.View = 0 }},
 		{"height 0", false, func(h *Header) { h.Height = 0 }},
 		{"a parent in the same view", false, func(h *Header) { h.ParentView = h.View }},
@@ -113,31 +123,86 @@ func faceCases() []fieldCase {
 		{"transactions without a batch", false, func(h *Header) { h.Batches = 0 }},
 		{"batches without a transaction", false, func(h *Header) { h.Txs = 0 }},
 		{"a next set", false, func(h *Header) { h.NextSet = make([]byte, 32) }},
-		{"a VRF", false, func(h *Header) { h.VRF = make([]byte, 96) }},
-		{"certify", false, func(h *Header) { h.Certify = 1 }},
+		{"a VRF", true, func(h *Header) { h.VRF = make([]byte, 96) }},
+		{"a VRF cut short", false, func(h *Header) { h.VRF = make([]byte, 95) }},
+		{"a certified block", true, func(h *Header) { h.Certify = 1 }},
+		{"certified twice", false, func(h *Header) { h.Certify = 2 }},
 	}
 }
 
-func childCases() []fieldCase {
-	return []fieldCase{
-		{"a lawful child", true, func(*Header) {}},
-		{"another parent", false, func(h *Header) { h.Parent[0] ^= 1 }},
-		{"another parent view", false, func(h *Header) { h.ParentView = 1 }},
-		{"another chain", false, func(h *Header) { h.ChainID[0] ^= 1 }},
-		{"another epoch", false, func(h *Header) { h.Epoch++ }},
-		{"another set", false, func(h *Header) { h.SetHash[0] ^= 1 }},
-		{"the parent's height", false, func(h *Header) { h.Height-- }},
-		{"a height left out", false, func(h *Header) { h.Height++ }},
-		{"the parent's time", false, func(h *Header) { h.TimeMS -= 20 }},
-		{"one millisecond after the parent", true, func(h *Header) { h.TimeMS -= 19 }},
-		{"another beacon", false, func(h *Header) { h.Beacon[0] ^= 1 }},
-		{"another certified time", false, func(h *Header) { h.CertifiedMS++ }},
+// sealed empties a block and gives it a next set.
+func sealed(h *Header) {
+	h.Kind, h.NextSet = KindSeal, bytes.Repeat([]byte{3}, 32)
+	h.Batches, h.Txs, h.PayloadRoot = 0, 0, PayloadRoot(nil)
+}
+
+// onSeal returns a lawful seal on sample's child and a block of a kind on it: a
+// carrier, or the first normal block of the next epoch.
+func onSeal(kind uint64) (seal, child Header) {
+	_, h := sample()
+	seal = h
+	sealed(&seal)
+	seal.Parent, seal.View, seal.ParentView, seal.Height, seal.TimeMS = h.Hash(), 4, 3, 2, h.TimeMS+20
+	seal.Certify, seal.CertifiedMS = 1, seal.TimeMS
+	child = seal
+	child.Kind, child.Parent, child.TimeMS, child.NextSet = kind, seal.Hash(), seal.TimeMS+20, []byte{}
+	if child.View, child.ParentView, child.CertifiedMS = 5, 4, child.TimeMS; kind == KindNormal {
+		child.Epoch, child.View, child.ParentView, child.Height = 1, 1, 0, 3
+		child.SetHash, child.StateRoot = [32]byte(seal.NextSet), [32]byte{6}
+		child.Certify, child.CertifiedMS = 0, seal.CertifiedMS
+	}
+	return seal, child
+}
+
+// childCase changes the child of a pair: sample's, or one on a seal.
+type childCase struct {
+	name   string
+	ok     bool
+	pair   func() (Header, Header)
+	change func(*Header)
+}
+
+func childCases() []childCase {
+	carrier := func() (Header, Header) { return onSeal(KindCarrier) }
+	first := func() (Header, Header) { return onSeal(KindNormal) }
+	return []childCase{
+		{"a lawful child", true, sample, func(*Header) {}},
+		{"another parent", false, sample, func(h *Header) { h.Parent[0] ^= 1 }},
+		{"another parent view", false, sample, func(h *Header) { h.ParentView = 1 }},
+		{"another chain", false, sample, func(h *Header) { h.ChainID[0] ^= 1 }},
+		{"another epoch", false, sample, func(h *Header) { h.Epoch++ }},
+		{"another set", false, sample, func(h *Header) { h.SetHash[0] ^= 1 }},
+		{"the parent's height", false, sample, func(h *Header) { h.Height-- }},
+		{"a height left out", false, sample, func(h *Header) { h.Height++ }},
+		{"the parent's time", false, sample, func(h *Header) { h.TimeMS -= 20 }},
+		{"one millisecond after the parent", true, sample, func(h *Header) { h.TimeMS -= 19 }},
+		{"another beacon", false, sample, func(h *Header) { h.Beacon[0] ^= 1 }},
+		{"another beacon with a VRF", true, sample, func(h *Header) { h.Beacon[0] ^= 1; h.VRF = make([]byte, 96) }},
+		{"another certified time", false, sample, func(h *Header) { h.CertifiedMS++ }},
+		{"certified now", true, sample, func(h *Header) { h.Certify, h.CertifiedMS = 1, h.TimeMS }},
+		{"certified now, time of before", false, sample, func(h *Header) { h.Certify = 1 }},
+		{"a seal on a normal block", true, sample, func(h *Header) { sealed(h) }},
+		{"a carrier on a normal block", false, sample, func(h *Header) { sealed(h); h.Kind, h.NextSet = KindCarrier, []byte{} }},
+		{"a carrier on a seal", true, carrier, func(*Header) {}},
+		{"a normal block on a seal in its epoch", false, carrier, func(h *Header) { h.Kind = KindNormal }},
+		{"a seal on a seal in its epoch", false, carrier, func(h *Header) { sealed(h) }},
+		{"a carrier one height up", false, carrier, func(h *Header) { h.Height++ }},
+		{"a carrier with another state root", false, carrier, func(h *Header) { h.StateRoot[0] ^= 1 }},
+		{"a carrier with another receipts root", false, carrier, func(h *Header) { h.ReceiptsRoot[0] ^= 1 }},
+		{"a carrier with another set", false, carrier, func(h *Header) { h.SetHash[0] ^= 1 }},
+		{"the first block of the next epoch", true, first, func(*Header) {}},
+		{"a seal on a seal", true, first, func(h *Header) { sealed(h) }},
+		{"a carrier of the next epoch", false, first, func(h *Header) { h.Kind = KindCarrier }},
+		{"an epoch left out", false, first, func(h *Header) { h.Epoch = 2 }},
+		{"the seal's view as parent view", false, first, func(h *Header) { h.View, h.ParentView = 5, 4 }},
+		{"another set than the seal names", false, first, func(h *Header) { h.SetHash[0] ^= 1 }},
+		{"the seal's height", false, first, func(h *Header) { h.Height-- }},
 	}
 }
 
 func TestCheckChildRefuses(t *testing.T) {
 	for _, c := range childCases() {
-		parent, h := sample()
+		parent, h := c.pair()
 		c.change(&h)
 		if err := parent.CheckChild(parent.Hash(), &h); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrField) {
 			t.Errorf("%s: %v", c.name, err)

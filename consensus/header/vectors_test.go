@@ -80,9 +80,9 @@ func makeVectors() vectors {
 		v.Headers = append(v.Headers, named{c.name, hexOf(h.Encode()), hash(&h), verdict(c.ok)})
 	}
 	for _, c := range childCases() {
-		_, h := sample()
+		p, h := c.pair()
 		c.change(&h)
-		v.Children = append(v.Children, child{c.name, hexOf(g.Encode()), hexOf(h.Encode()), verdict(c.ok)})
+		v.Children = append(v.Children, child{c.name, hexOf(p.Encode()), hexOf(h.Encode()), verdict(c.ok)})
 	}
 	for n := range 4 {
 		p := payloadSum{Digests: []string{}}

@@ -14,6 +14,7 @@ import (
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/internal/merkle"
@@ -32,7 +33,8 @@ func network(t testing.TB) (*valset.Set, []keys.PrivateKey) {
 	for i, p := range []uint64{4, 3, 2, 1} {
 		k := keys.FromSeed([32]byte(bytes.Repeat([]byte{byte(i + 1)}, 32)))
 		ks = append(ks, k)
-		entries = append(entries, valset.Entry{Address: keys.Address{byte(i)}, Key: k.Public(), Power: p})
+		b := bls.Derive(k).Public()
+		entries = append(entries, valset.Entry{Address: keys.Address{byte(i)}, Key: k.Public(), BLS: b[:], Power: p})
 	}
 	set, err := valset.New(epoch, entries)
 	if err != nil {
@@ -104,12 +106,23 @@ func frameCases(t testing.TB) []frameCase {
 		f(x)
 		return x.Encode()
 	}
+	share := func(f func(*Vote)) []byte {
+		v := SignShare(chainID, epoch, 5, b, 1, ks[1], bls.Derive(ks[1]))
+		f(v)
+		return v.Encode()
+	}
 	good := vote(func(*Vote) {})
 	return []frameCase{
 		{"a notarize", nil, good},
 		{"a nullify", nil, SignVote(chainID, cert.Nullify, epoch, 5, nil, 0, ks[0]).Encode()},
 		{"a finalize", nil, SignVote(chainID, cert.Finalize, epoch, 5, b, 3, ks[3]).Encode()},
+		{"a finalize with a share", nil, share(func(*Vote) {})},
 		{"a proposal", nil, prop(nil)},
+		{"a proposal on an epoch's root", nil, prop(func(h *header.Header, l *[][]byte) {
+			h.View, h.ParentView = 1, 0
+			*l = [][]byte{{1, 2, 3}}
+			h.Justification = merkle.Root(*l)
+		})},
 		{"a proposal without its leaves", nil, after(func(p *Proposal) { p.Leaves = nil })},
 		{"a certificate", nil, join(set, ks, cert.Finalize, 5, b, 0, 1).Encode()},
 		{"a batch", nil, batch(func(*Batch) {})},
@@ -117,7 +130,7 @@ func frameCases(t testing.TB) []frameCase {
 		{"nothing", ErrMalformed, nil},
 		{"one byte", ErrMalformed, good[:1]},
 		{"a map", ErrMalformed, []byte{0xa1, 1, 2}},
-		{"an unknown kind", ErrMalformed, append([]byte{good[0], 8}, good[2:]...)},
+		{"an unknown kind", ErrMalformed, append([]byte{good[0], 10}, good[2:]...)},
 		{"a kind in two bytes", ErrMalformed, append([]byte{good[0], 0x18, 2}, good[2:]...)},
 		{"a frame cut short", ErrMalformed, good[:len(good)-1]},
 		{"a byte after the frame", ErrMalformed, append(bytes.Clone(good), 0)},
@@ -133,7 +146,12 @@ func frameCases(t testing.TB) []frameCase {
 		{"a vote for another view", ErrSignature, vote(func(v *Vote) { v.View++ })},
 		{"a finalize with a notarize's signature", ErrSignature, vote(func(v *Vote) { v.Kind = cert.Finalize })},
 
-		{"a header out of rule", ErrMalformed, prop(func(h *header.Header, _ *[][]byte) { h.Certify = 1 })},
+		{"a finalize with a share cut short", ErrMalformed, share(func(v *Vote) { v.Share = v.Share[:47] })},
+		{"a notarize with a share", ErrMalformed, share(func(v *Vote) { v.Kind = cert.Notarize })},
+		{"a finalize without its share", ErrSignature, share(func(v *Vote) { v.Share = nil })},
+		{"a finalize with another share", ErrSignature, share(func(v *Vote) { v.Share[0] ^= 1 })},
+
+		{"a header out of rule", ErrMalformed, prop(func(h *header.Header, _ *[][]byte) { h.Certify = 2 })},
 		{"a proposal of another chain", ErrMalformed, prop(func(h *header.Header, _ *[][]byte) { h.ChainID[0] ^= 1 })},
 		{"a proposal of another set", ErrMalformed, prop(func(h *header.Header, _ *[][]byte) { h.SetHash[0] ^= 1 })},
 		{"a proposal of another epoch", ErrEpoch, prop(func(h *header.Header, _ *[][]byte) { h.Epoch++ })},
@@ -301,6 +319,65 @@ func TestAClosedTallyKeepsNothing(t *testing.T) {
 	}
 	if p, _ := tally.Add(v, 4, 4); p != 0 || tally.Count() != 0 {
 		t.Error("a vote was added")
+	}
+}
+
+// TestSharesAreCountedApart: no certificate holds votes with and without share.
+func TestSharesAreCountedApart(t *testing.T) {
+	set, ks := network(t)
+	b := blockOf("b")
+	var tally Tally
+	plain := SignVote(chainID, cert.Finalize, epoch, 5, b, 3, ks[3])
+	tally.Add(plain, 4, 1)
+	var last *Vote
+	for i, want := range []uint64{4, 7, 9} {
+		last = SignShare(chainID, epoch, 5, b, i, ks[i], bls.Derive(ks[i]))
+		if p, other := tally.Add(last, 4, set.Power(i)); p != want || other != nil {
+			t.Errorf("power %d, want %d", p, want)
+		}
+	}
+	again := SignShare(chainID, epoch, 5, b, 3, ks[3], bls.Derive(ks[3]))
+	if !tally.Has(again) {
+		t.Error("a vote is new because of its share")
+	}
+	if out := tally.Drop(last, 1, 3); out == nil || out.Signer != 1 {
+		t.Errorf("dropped %+v", out)
+	}
+	shares := tally.Shares(last)
+	if len(shares) != 2 || shares[0].Member != 0 || shares[1].Member != 2 {
+		t.Fatalf("shares of %+v", shares)
+	}
+	k, err := set.BLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, bad, err := k.Combine(cert.FinalBytes(chainID, epoch, 5, b), shares)
+	if err != nil || len(bad) > 0 {
+		t.Fatal(bad, err)
+	}
+	c := tally.Aggregate(last, shares, sig)
+	if !tally.Closed() || c.Count() != 2 || !c.Has(0) || c.Has(1) || !c.Has(2) || c.Has(3) {
+		t.Errorf("%+v", c)
+	}
+	if err := c.Verify(set, chainID); !errors.Is(err, cert.ErrQuorum) { // 6 of 10
+		t.Error(err)
+	}
+}
+
+func TestASetWithoutBLSKeysTakesNoShares(t *testing.T) {
+	set, ks := network(t)
+	var bare []valset.Entry
+	for i := range set.Len() {
+		e := set.Entry(i)
+		e.BLS = nil
+		bare = append(bare, e)
+	}
+	plain, err := valset.New(epoch, bare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(plain, SignShare(chainID, epoch, 5, blockOf("b"), 1, ks[1], bls.Derive(ks[1])).Encode()); !errors.Is(err, ErrMalformed) {
+		t.Error(err)
 	}
 }
 

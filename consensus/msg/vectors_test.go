@@ -63,7 +63,7 @@ func makeVectors(t *testing.T) vectors {
 	set, _ := network(t)
 	seed, hash := [32]byte{0x5e}, set.Hash()
 	v := vectors{
-		About:   "Votes, proposals and batches (CONS-10, CONS-26), a set (CONS-39) and its leaders (CONS-41). The Ed25519 seeds are 32 bytes of 01 to 04 in set order. The error is the first refusal's class.",
+		About:   "Votes, proposals and batches (CONS-10, CONS-26), shares unchecked, a set (CONS-39) and its leaders (CONS-41). The Ed25519 seeds are 32 bytes of 01 to 04 in set order. The error is the first refusal's class.",
 		ChainID: hex.EncodeToString(chainID[:]), Set: hex.EncodeToString(set.Encode()), SetHash: hex.EncodeToString(hash[:]),
 		Quorum: set.Quorum(), Seed: hex.EncodeToString(seed[:]),
 	}

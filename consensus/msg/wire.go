@@ -8,6 +8,7 @@ import (
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/keys"
 )
@@ -29,8 +30,10 @@ var (
 	ErrEpoch     = cert.ErrEpoch
 )
 
-// Vote is a Notarize, Nullify or Finalize (CONS-10): an array of six, whose
-// first element is the kind. Block is 32 bytes, or empty in a Nullify.
+// Vote is a Notarize, Nullify or Finalize (CONS-10): an array of seven, whose
+// first element is the kind. Block is 32 bytes, or empty in a Nullify. Share is
+// the signer's part of the aggregate in a Finalize of a certified block, 48
+// bytes, which nobody has checked; else it is empty. Sig covers it.
 type Vote struct {
 	_      struct{} `cbor:",toarray"`
 	Kind   cert.Kind
@@ -38,6 +41,7 @@ type Vote struct {
 	View   uint64
 	Block  []byte
 	Signer uint64 // index in the set
+	Share  []byte
 	Sig    keys.Signature
 }
 
@@ -55,6 +59,11 @@ type Proposal struct {
 
 // Encode returns the canonical bytes.
 func (v *Vote) Encode() []byte { return enc.Encode(v) }
+
+// SignBytes returns the bytes that Sig signs.
+func (v *Vote) SignBytes(chainID [32]byte) []byte {
+	return cert.ShareBytes(chainID, v.Kind, v.Epoch, v.View, v.Block, v.Share)
+}
 
 // Hash returns the block as an array, zero for a Nullify.
 func (v *Vote) Hash() (h header.Hash) {
@@ -101,7 +110,7 @@ func Decode(b []byte) (*Message, error) {
 	case cert.Notarize, cert.Nullify, cert.Finalize:
 		m.Vote = new(Vote)
 		return m, decode(b, m.Vote, m.Vote.shape)
-	case cert.Notarization, cert.Nullification, cert.Finalization:
+	case cert.Notarization, cert.Nullification, cert.Finalization, cert.Aggregate:
 		c, err := cert.Decode(b)
 		m.Cert = c
 		return m, err
@@ -158,6 +167,8 @@ func (v *Vote) shape() error {
 	switch {
 	case len(v.Block) != want:
 		return fmt.Errorf("%w: %v with a block of %d bytes", ErrMalformed, v.Kind, len(v.Block))
+	case len(v.Share) != 0 && (v.Kind != cert.Finalize || len(v.Share) != bls.SignatureSize):
+		return fmt.Errorf("%w: %v with a share of %d bytes", ErrMalformed, v.Kind, len(v.Share))
 	case v.View == 0:
 		return fmt.Errorf("%w: %v of view 0", ErrMalformed, v.Kind)
 	case v.Signer >= valset.MaxValidators:

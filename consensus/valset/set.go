@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/vrf"
 )
 
 // Bounds of a set.
@@ -21,14 +23,15 @@ const (
 // ErrSet reports a validator set that this protocol refuses.
 var ErrSet = errors.New("invalid validator set")
 
-// Entry is one validator. Power is ⌊bonded nOPEN / 10^9⌋ (CONS-02). BLS and VRF
-// are empty in this build.
+// Entry is one validator. Power is ⌊bonded nOPEN / 10^9⌋ (CONS-02). A set has BLS
+// keys for all of its validators or for none, and so with VRF keys. Whoever puts
+// a BLS key in has seen its proof of possession (CONS-12).
 type Entry struct {
 	_       struct{} `cbor:",toarray"`
 	Address keys.Address
 	Key     keys.PublicKey // Ed25519 vote key
-	BLS     []byte
-	VRF     []byte
+	BLS     []byte         // bls.PublicKey, or empty
+	VRF     []byte         // vrf.PublicKey, or empty
 	Power   uint64
 }
 
@@ -40,6 +43,7 @@ type Set struct {
 	index   map[keys.PublicKey]int
 	total   uint64
 	hash    [32]byte
+	bls     *bls.Keys // decoded; nil unless Prepared
 }
 
 // New orders and checks the entries (CONS-39). The slice is copied.
@@ -63,13 +67,18 @@ func New(epoch uint64, entries []Entry) (*Set, error) {
 		if _, twice := s.index[e.Key]; twice || seen[e.Address] {
 			return nil, fmt.Errorf("%w: validator %v stands in it twice", ErrSet, e.Address)
 		}
-		if len(e.BLS) != 0 || len(e.VRF) != 0 {
-			return nil, fmt.Errorf("%w: validator %v has keys of a later version", ErrSet, e.Address)
+		if !like(e.BLS, s.entries[0].BLS, bls.PublicKeySize) || !like(e.VRF, s.entries[0].VRF, vrf.PublicKeySize) {
+			return nil, fmt.Errorf("%w: validator %v has a BLS or VRF key of the wrong length, or not all have one", ErrSet, e.Address)
 		}
 		s.index[e.Key], seen[e.Address] = i, true
 	}
 	s.hash = keys.Sum(keys.DomainSet, epoch, s.entries)
 	return s, nil
+}
+
+// like reports whether a key has the given size, or is absent, as the first one.
+func like(key, first []byte, size int) bool {
+	return len(key) == len(first) && (len(key) == 0 || len(key) == size)
 }
 
 // Epoch returns the epoch that this set decides.
@@ -93,6 +102,53 @@ func (s *Set) Index(k keys.PublicKey) int {
 		return i
 	}
 	return -1
+}
+
+// Aggregates reports whether the validators have BLS keys, so that certified
+// blocks are finalized by aggregates (CONS-12, CONS-32).
+func (s *Set) Aggregates() bool { return len(s.entries[0].BLS) > 0 }
+
+// Draws reports whether the validators have VRF keys, so that blocks feed the
+// beacon (CONS-35).
+func (s *Set) Draws() bool { return len(s.entries[0].VRF) > 0 }
+
+// VRF returns the VRF key of validator i, 0 ≤ i < Len(), of a set that Draws.
+func (s *Set) VRF(i int) vrf.PublicKey { return vrf.PublicKey(s.entries[i].VRF) }
+
+// Prepared returns the set with its BLS keys decoded once, for whoever checks
+// many aggregates; s itself if there are none or it is done. Errors: ErrSet if a
+// key is no point. Cost: 0.5 ms per validator.
+func (s *Set) Prepared() (*Set, error) {
+	if s.bls != nil || !s.Aggregates() {
+		return s, nil
+	}
+	k, err := s.BLS()
+	if err != nil {
+		return nil, err
+	}
+	p := *s
+	p.bls = k
+	return &p, nil
+}
+
+// BLS returns the decoded BLS keys of a set that Aggregates. Errors: ErrSet.
+// Cost: nothing for a Prepared set, else 0.5 ms per validator.
+func (s *Set) BLS() (*bls.Keys, error) {
+	if s.bls != nil {
+		return s.bls, nil
+	}
+	if !s.Aggregates() {
+		return nil, fmt.Errorf("%w: no BLS keys", ErrSet)
+	}
+	list := make([]bls.PublicKey, len(s.entries))
+	for i := range s.entries {
+		list[i] = bls.PublicKey(s.entries[i].BLS)
+	}
+	k, err := bls.NewKeys(list)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSet, err)
+	}
+	return k, nil
 }
 
 // Total returns W, the power of all validators.

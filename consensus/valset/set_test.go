@@ -12,7 +12,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/vrf"
 )
 
 // makeSet gives validator i the power powers[i].
@@ -86,11 +88,13 @@ func TestNewRefuses(t *testing.T) {
 	twice[1].Key = twice[0].Key
 	twin := entries(1, 1)
 	twin[1].Address = twin[0].Address
-	late := entries(1)
-	late[0].BLS = []byte{1}
+	part, half, short := entries(1, 1), withKeys(entries(1, 1)), withKeys(entries(1, 1))
+	part[0].BLS = make([]byte, bls.PublicKeySize)
+	half[1].VRF = nil
+	short[0].BLS, short[1].BLS = []byte{1}, []byte{1}
 	for name, e := range map[string][]Entry{
 		"nobody": nil, "no power": entries(1, 0), "a key twice": twice, "an address twice": twin,
-		"a BLS key": late, "too much power": entries(MaxPower, 1), "an overflow of power": entries(1<<63, 1<<63),
+		"a BLS key for some": part, "a VRF key for some": half, "BLS keys of another length": short, "too much power": entries(MaxPower, 1), "an overflow of power": entries(1<<63, 1<<63),
 		"too many": entries(slices.Repeat([]uint64{1}, MaxValidators+1)...),
 	} {
 		if _, err := New(0, e); !errors.Is(err, ErrSet) {
@@ -99,6 +103,61 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := New(0, entries(slices.Repeat([]uint64{1}, MaxValidators)...)); err != nil {
 		t.Errorf("the largest set: %v", err)
+	}
+}
+
+// withKeys gives every validator a BLS and a VRF key.
+func withKeys(e []Entry) []Entry {
+	for i := range e {
+		b, v := bls.NewKey(e[i].Key).Public(), vrf.NewKey(e[i].Key).Public()
+		e[i].BLS, e[i].VRF = b[:], v[:]
+	}
+	return e
+}
+
+func TestKeysOfASet(t *testing.T) {
+	plain, _ := New(0, entries(3, 1))
+	full, err := New(0, withKeys(entries(3, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain.Aggregates() || plain.Draws() || !full.Aggregates() || !full.Draws() || plain.Hash() == full.Hash() {
+		t.Error("which keys a set has")
+	}
+	if again, err := Decode(full.Encode()); err != nil || again.Hash() != full.Hash() {
+		t.Errorf("%v", err)
+	}
+	if full.VRF(1) != vrf.NewKey(full.Key(1)).Public() {
+		t.Error("another VRF key")
+	}
+	if p, err := plain.Prepared(); p != plain || err != nil {
+		t.Errorf("a set without BLS keys is prepared: %v", err)
+	}
+	if _, err := plain.BLS(); !errors.Is(err, ErrSet) {
+		t.Errorf("keys of a set without: %v", err)
+	}
+	p, err := full.Prepared()
+	if err != nil || p.Hash() != full.Hash() {
+		t.Fatal(err)
+	}
+	a, _ := p.BLS()
+	if b, _ := p.BLS(); a != b || a.Len() != 2 {
+		t.Error("a prepared set decodes its keys again")
+	}
+	if again, _ := p.Prepared(); again != p {
+		t.Error("it is prepared twice")
+	}
+	if k, err := full.BLS(); err != nil || k == a || k.Len() != 2 {
+		t.Errorf("%v", err)
+	}
+	bad := withKeys(entries(1))
+	bad[0].BLS = make([]byte, bls.PublicKeySize)
+	s, err := New(0, bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Prepared(); !errors.Is(err, ErrSet) {
+		t.Errorf("a BLS key that is no point: %v", err)
 	}
 }
 

@@ -38,6 +38,8 @@ const (
 	DomainSet      Domain = "set"      // hash of a validator set: epoch, entries
 	DomainPeerBind Domain = "peerbind" // signed binding of a validator to a peer id
 	DomainManifest Domain = "manifest" // signed announcement of a manifest
+	DomainBeacon   Domain = "beacon"   // what a leader draws from by VRF: chain id, epoch, view, beacon after the parent
+	DomainRandom   Domain = "random"   // beacon after a block: beacon after its parent, output of the VRF
 	DomainFinal    Domain = "final"    // what a share of an aggregate Finalization signs: chain id, epoch, view, block
 	DomainBLSKey   Domain = "bls-key"  // secret seed of a validator's BLS key: seed of its vote key
 	DomainVRFKey   Domain = "vrf-key"  // secret seed of a validator's VRF key: seed of its vote key

@@ -47,7 +47,11 @@ func (d *Driver) act(ctx context.Context, out consensus.Output) error {
 	}
 	d.deadline = out.Deadline
 	for _, e := range out.Evidence {
-		d.log.Warn("a validator contradicted itself", "kind", e.A.Kind(), "a", fmt.Sprintf("%x", e.A.Bytes()), "b", fmt.Sprintf("%x", e.B.Bytes()))
+		b := "" // a bad share stands alone
+		if e.B != nil {
+			b = fmt.Sprintf("%x", e.B.Bytes())
+		}
+		d.log.Warn("a validator contradicted itself", "kind", e.A.Kind(), "a", fmt.Sprintf("%x", e.A.Bytes()), "b", b)
 	}
 	for _, r := range out.Requests {
 		d.request(ctx, r)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Check header.json, vote.json and cert.json against CONS-10, CONS-11, CONS-26,
-CONS-31, CONS-32, CONS-39 and CONS-41, written again from the texts. Standard
+CONS-31, CONS-32, CONS-39, CONS-40 and CONS-41, written again from the texts. Standard
 library only, besides check.py beside it (CBOR and Ed25519). Prints what it
 checked, or the first difference."""
 import json
@@ -13,7 +13,8 @@ import check
 from check import Refused, decode, dom, encode, sha256
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROPOSAL, NOTARIZE, NULLIFY, FINALIZE, NOTARIZATION, NULLIFICATION, FINALIZATION, BATCH = 1, 2, 3, 4, 5, 6, 7, 9
+PROPOSAL, NOTARIZE, NULLIFY, FINALIZE, NOTARIZATION, NULLIFICATION, FINALIZATION, AGGREGATE, BATCH = 1, 2, 3, 4, 5, 6, 7, 8, 9
+NORMAL, SEAL, CARRIER = 0, 1, 2
 MAX_GAP, MAX_BATCHES, MAX_TXS, MAX_VALIDATORS = 60_000, 4_096, 1 << 20, 256
 
 
@@ -70,7 +71,7 @@ H = raw(32)
 HEADER = array(uint, H, uint, uint, uint, uint, uint, H, uint, H, uint, H, uint, uint, H, H, H, raw(), raw(), H, uint, uint)
 NAMES = ("version chain epoch view height kind time parent parent_view just leader payload batches txs state receipts "
          "set next_set vrf beacon certify certified").split()
-VOTE = array(uint, uint, uint, raw(), uint, raw(64))
+VOTE = array(uint, uint, uint, raw(), uint, raw(), raw(64))
 CERT = array(uint, uint, uint, raw(), raw(), raw())
 PROP = array(uint, HEADER, many(H), many(raw()), raw(64))
 BATCHES = array(uint, uint, uint, uint, many(raw()), raw(64))
@@ -93,16 +94,25 @@ class Header:
         self.hash = sha256(dom("header", v))
 
     def face(self):
-        need(self.version == 1 and self.kind == 0 and self.view > 0 and self.height > 0, "field")
+        need(self.version == 1 and self.kind <= CARRIER and self.view > 0 and self.height > 0, "field")
         need(self.parent_view < self.view <= self.parent_view + MAX_GAP, "field")
         need(self.batches <= MAX_BATCHES and self.txs <= MAX_TXS and (self.txs == 0) == (self.batches == 0), "field")
-        need(not self.next_set and not self.vrf and self.certify == 0, "field")
+        need(self.kind == NORMAL or self.txs == 0, "field")
+        need(len(self.next_set) == (32 if self.kind == SEAL else 0), "field")
+        need(len(self.vrf) in ((0,) if self.kind == CARRIER else (0, 96)) and self.certify <= 1, "field")
 
     def child(self, c):
-        need(c.parent == self.hash and c.parent_view == self.view, "field")
-        need((c.chain, c.epoch, c.set) == (self.chain, self.epoch, self.set), "field")
-        need(c.height == self.height + 1 and c.time > self.time, "field")
-        need((c.beacon, c.certified) == (self.beacon, self.certified), "field")
+        first = self.kind == SEAL and c.epoch == self.epoch + 1
+        carrier = self.kind != NORMAL and not first
+        need(c.parent == self.hash and c.chain == self.chain, "field")
+        need(c.parent_view == (0 if first else self.view), "field")
+        need(c.set == (self.next_set if first else self.set), "field")
+        need(first or c.epoch == self.epoch, "field")
+        need(carrier == (c.kind == CARRIER), "field")
+        need(c.height == self.height + (not carrier) and c.time > self.time, "field")
+        need(not carrier or (c.state, c.receipts) == (self.state, self.receipts), "field")
+        need(c.certified == (c.time if c.certify else self.certified), "field")
+        need(c.vrf or c.beacon == self.beacon, "field")
 
 
 def header(b):
@@ -117,6 +127,9 @@ class Set:
         self.epoch, self.entries = decode(b)
         same("set order", sorted(self.entries, key=lambda e: (-e[4], e[0])), self.entries)
         self.keys = [e[1] for e in self.entries]
+        for i, size in ((2, 96), (3, 32)):
+            same("keys of a set", {len(e[i]) for e in self.entries} in ({0}, {size}), True)
+        self.bls = bool(self.entries[0][2])
         self.power = [e[4] for e in self.entries]
         self.total = sum(self.power)
         self.quorum = 2 * self.total // 3 + 1
@@ -135,13 +148,44 @@ class Set:
         return out
 
 
-def sign_bytes(chain, kind, epoch, view, block):
-    return dom("vote", chain, kind, epoch, view, block, b"")
+def sign_bytes(chain, kind, epoch, view, block, share=b""):
+    return dom("vote", chain, kind, epoch, view, block, share)
+
+
+def final_bytes(chain, epoch, view, block):
+    return dom("final", chain, epoch, view, block)
+
+
+# G1 of BLS12-381: y^2 = x^3 + 4 over F_p. A compressed point is x with three bits
+# in front: compressed, infinity, and whether y is the larger root.
+P = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
+
+
+def g1_read(b):
+    x = int.from_bytes(b, "big") & ((1 << 381) - 1)
+    y = pow(x**3 + 4, (P + 1) // 4, P)
+    need(len(b) == 48 and b[0] >> 6 == 2 and x < P and y * y % P == (x**3 + 4) % P, "signature")
+    return (x, y if (y > P // 2) == bool(b[0] & 32) else P - y)
+
+
+def g1_add(a, b):
+    if a is None:
+        return b
+    slope = ((b[1] - a[1]) * pow(b[0] - a[0], -1, P) if a[0] != b[0] else 3 * a[0]**2 * pow(2 * a[1], -1, P)) % P
+    x = (slope * slope - a[0] - b[0]) % P
+    return (x, (slope * (a[0] - x) - a[1]) % P)
+
+
+def g1_write(a):
+    b = bytearray(a[0].to_bytes(48, "big"))
+    b[0] |= 0x80 | (0x20 if a[1] > P // 2 else 0)
+    return bytes(b)
 
 
 class Chain:
-    def __init__(self, chain_id, validators):
+    def __init__(self, chain_id, validators, shares=()):
         self.id, self.set = chain_id, validators
+        self.shares = {u(s["final_bytes"]): [u(x) for x in s["shares"]] for s in shares}
 
     def signature(self, signer, msg, sig):
         need(signer < len(self.set.keys), "not_member")
@@ -149,27 +193,35 @@ class Chain:
 
     def certificate(self, b):
         kind, epoch, view, block, bits, sigs = read(CERT, b)
-        need(kind in (NOTARIZATION, NULLIFICATION, FINALIZATION))
+        need(kind in (NOTARIZATION, NULLIFICATION, FINALIZATION, AGGREGATE))
         need(len(block) == (0 if kind == NULLIFICATION else 32) and view > 0)
         need(0 < len(bits) <= MAX_VALIDATORS // 8)
         signers = [i for i in range(8 * len(bits)) if bits[i // 8] >> i % 8 & 1]
-        need(len(sigs) == 64 * len(signers))
+        need(len(sigs) == (48 if kind == AGGREGATE else 64 * len(signers)))
         need(epoch == self.set.epoch, "epoch")
         n = len(self.set.keys)
         need(len(bits) == (n + 7) // 8)
         need(all(i < n for i in signers), "not_member")
         need(sum(self.set.power[i] for i in signers) >= self.set.quorum, "quorum")
+        if kind == AGGREGATE:
+            shares, total = self.shares.get(final_bytes(self.id, epoch, view, block)), None
+            need(shares, "signature")
+            for i in signers:
+                total = g1_add(total, g1_read(shares[i]))
+            need(g1_write(total) == sigs, "signature")
+            return kind, view, block
         msg = sign_bytes(self.id, kind - 3, epoch, view, block)
         for j, i in enumerate(signers):
             self.signature(i, msg, sigs[64 * j:64 * j + 64])
         return kind, view, block
 
     def vote(self, b):
-        kind, epoch, view, block, signer, sig = read(VOTE, b)
+        kind, epoch, view, block, signer, share, sig = read(VOTE, b)
+        need(not share or (kind == FINALIZE and len(share) == 48))
         need(len(block) == (0 if kind == NULLIFY else 32) and view > 0)
         need(signer < MAX_VALIDATORS, "not_member")
         need(epoch == self.set.epoch, "epoch")
-        self.signature(signer, sign_bytes(self.id, kind, epoch, view, block), sig)
+        self.signature(signer, sign_bytes(self.id, kind, epoch, view, block, share), sig)
 
     def proposal(self, b):
         _, head, digests, leaves, sig = read(PROP, b)
@@ -181,12 +233,13 @@ class Chain:
         need(h.leader < MAX_VALIDATORS, "not_member")
         need(len(digests) == h.batches and (not leaves or len(leaves) == h.view - h.parent_view))
         need(rfc6962(digests) == h.payload)
-        need(h.chain == self.id and h.set == self.set.hash)
+        need(h.chain == self.id)
         need(h.epoch == self.set.epoch, "epoch")
+        need(h.set == self.set.hash)
         self.signature(h.leader, sign_bytes(self.id, PROPOSAL, h.epoch, h.view, h.hash), sig)
         need(not leaves or rfc6962(leaves) == h.just)
         for i, leaf in enumerate(leaves):
-            if leaf:
+            if i or h.parent_view:
                 view = read(CERT, leaf)[2]
                 need(view == h.parent_view + i)
                 self.certificate(leaf)
@@ -210,13 +263,14 @@ class Chain:
             return self.vote(b)
         if kind == BATCH:
             return self.batch(b)
-        need(kind in (NOTARIZATION, NULLIFICATION, FINALIZATION))
+        need(kind in (NOTARIZATION, NULLIFICATION, FINALIZATION, AGGREGATE))
         self.certificate(b)
 
     def proof(self, x, b):
         p = read(lambda v: array(CERT, many(HEADER))(v), b)
         kind, _, block = self.certificate(encode(p[0]))
-        need(kind == FINALIZATION)
+        need(kind in (FINALIZATION, AGGREGATE))
+        need(x.kind != SEAL or not self.set.bls or kind == AGGREGATE, "proof")
         need(x.chain == self.id and x.epoch == self.set.epoch and x.set == self.set.hash, "proof")
         at = x.hash
         for head in p[1]:
@@ -279,13 +333,15 @@ def check_vote(doc):
 
 def check_cert(doc):
     s = Set(u(doc["set"]))
-    chain = Chain(u(doc["chain_id"]), s)
+    chain = Chain(u(doc["chain_id"]), s, doc["shares"])
     same("quorum", s.quorum, doc["quorum"])
     for c in doc["certificates"]:
         got = verdict(c["name"], c.get("error", ""), chain.certificate, u(c["bytes"]))
         if got:
             kind, view, block = got
-            same(c["name"], sign_bytes(chain.id, kind - 3, s.epoch, view, block).hex(), c["sign_bytes"])
+            args = (chain.id, s.epoch, view, block)
+            want = final_bytes(*args) if kind == AGGREGATE else sign_bytes(chain.id, kind - 3, *args[1:])
+            same(c["name"], want.hex(), c["sign_bytes"])
     for c in doc["finality_proofs"]:
         verdict(c["name"], c.get("error", ""), chain.proof, header(u(c["header"])), u(c["bytes"]))
     return len(doc["certificates"]) + len(doc["finality_proofs"])
