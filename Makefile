@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint fuzz sim e2e bench clean
+# Targets: build demo test deps lint fuzz sim e2e compare compare-test bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 FUZZTIME ?= 5s
 RACE   := ./node/... ./p2p/... ./rpc/...
 
-.PHONY: build demo test deps lint fuzz sim e2e bench clean
+.PHONY: build demo test deps lint fuzz sim e2e compare compare-test bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -54,6 +54,17 @@ FAULTSECS ?= 10
 e2e: build
 	go test ./testnet/e2e -v -count=1 -timeout 30m -args -binary $(CURDIR)/$(BIN) -rate $(RATE) -seconds $(SECS) -fault-seconds $(FAULTSECS) -pause-seconds 30
 	go test ./testnet/e2e -v -count=1 -timeout 30m -run TestFaults -args -validators 7 -fault-seconds $(FAULTSECS) -pause-seconds 30
+
+# This program and CometBFT side by side; its module fetches CometBFT. RATES="500,2000"; ARGS are further flags of testnet/compare.
+PAIRS ?= 5
+RATES ?= 500,2000
+compare: SECS := $(if $(filter command% environment%,$(origin SECS)),$(SECS),30)
+compare: build
+	cd testnet/compare && go build -o ../../bin/compare . && ../../bin/compare -binary ../../$(BIN) -pairs $(PAIRS) -secs $(SECS) -rates $(RATES) \
+	  -markdown ../../docs/bench/consensus.md $(ARGS)
+
+compare-test:
+	cd testnet/compare && go vet ./... && go test ./...
 
 bench:
 	go test ./... -run '^$$' -bench . -benchtime 1s

@@ -4,6 +4,8 @@ package openledger
 
 import (
 	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,6 +35,45 @@ func TestFilesAndFunctionsAreSmall(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestNestedModulesKeepTheRules parses what "./..." leaves out: the modules below
+// this one, which have dependencies that the node must not have. Licence line,
+// size of files and of functions are as everywhere.
+func TestNestedModulesKeepTheRules(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir("testnet/compare", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		files++
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		if len(f.Comments) == 0 || f.Comments[0].List[0].Text != "// SPDX-License-Identifier: Apache-2.0" {
+			t.Errorf("%s does not start with the licence line", path)
+		}
+		if n := set.Position(f.FileEnd).Line; n > maxFile {
+			t.Errorf("%s has %d lines, at most %d", path, n, maxFile)
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && set.Position(fn.End()).Line-set.Position(fn.Pos()).Line >= maxFunction {
+				t.Errorf("%s: %s has more than %d lines", path, fn.Name.Name, maxFunction)
+			}
+			if strings.HasSuffix(path, "_test.go") || strings.HasPrefix(f.Name.Name, "main") {
+				continue
+			}
+			for _, id := range undocumented(d) {
+				t.Errorf("%s: exported %s has no comment", path, id.Name)
+			}
+		}
+		return nil
+	})
+	if err != nil || files < 10 {
+		t.Fatalf("%d files: %v", files, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -53,6 +54,8 @@ type Options struct {
 	// Accounts are made as client homes with one key each and this balance,
 	// besides "dev".
 	Accounts map[string]fixed.Amount
+	// Grants are further balances of the genesis document, without a home.
+	Grants []genesis.Alloc
 	// Liar makes the last worker commit a false segment in its first task.
 	Liar bool
 	// NoWork starts nodes that neither work nor check.
@@ -138,7 +141,7 @@ func Create(o Options) (*Network, error) {
 	}
 	n := &Network{Dir: o.Dir, Program: o.Program, Join: filepath.Join(o.Dir, "join.json")}
 	var validators []state.Validator
-	var accounts []genesis.Alloc
+	accounts := slices.Clone(o.Grants)
 	for i := range o.Validators + o.Workers {
 		m, err := makeNode(o, i)
 		if err != nil {

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/openledger/openledger/testnet/compare/load"
+	"github.com/openledger/openledger/testnet/compare/measure"
+	"github.com/openledger/openledger/testnet/compare/proc"
+)
+
+// compare runs all steps and reports.
+func compare(ctx context.Context, o options) error {
+	if o.dir == "" {
+		dir, err := os.MkdirTemp("", "openledger-compare-*")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		o.dir = dir
+	}
+	raw := io.Discard
+	if o.raw != "" {
+		f, err := os.Create(o.raw)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		raw = f
+	}
+	b, err := newBench(o, os.Stdout, raw)
+	if err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"pairs", b.pairsStep}, {"default", b.defaultStep}, {"idle", b.idleStep}, {"dead", b.deadStep}, {"knee", b.kneeStep},
+	} {
+		if !o.only[step.name] {
+			continue
+		}
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+// pairsStep loads both networks in turn, the order changing from pair to pair.
+func (b *bench) pairsStep(ctx context.Context) error {
+	for i := range b.pairs {
+		order := []side{b.ours, b.tuned}
+		if i%2 == 1 {
+			order[0], order[1] = order[1], order[0]
+		}
+		for _, s := range order {
+			err := b.on(ctx, s, func(n network, p *load.Purse) error {
+				for _, rate := range b.rates {
+					if _, err := b.load(ctx, s, n, p, shot{"load", rate, batchOf(rate), b.window, everyNode}); err != nil {
+						return err
+					}
+				}
+				if i == 0 {
+					return b.syncs(ctx, s, n, p)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// syncs counts the waits for a disk of one node while transfers come.
+func (b *bench) syncs(ctx context.Context, s side, n network, p *load.Purse) error {
+	const d = 6 * time.Second
+	type count struct {
+		calls  int
+		blocks uint64
+		err    error
+	}
+	got := make(chan count, 1)
+	go func() {
+		var c count
+		if !sleep(ctx, load.Warm/2) {
+			got <- count{err: ctx.Err()}
+			return
+		}
+		h0, err := n.Height(ctx)
+		if err == nil {
+			c.calls, err = proc.Syncs(ctx, n.Group().PIDs()[1], d)
+		}
+		if c.err = err; err == nil {
+			var h1 uint64
+			h1, c.err = n.Height(ctx)
+			c.blocks = h1 - h0
+		}
+		got <- c
+	}()
+	l := load.Load{Chain: n, ID: n.ChainID(), Purse: p, Nodes: everyNode, Rate: 100, Batch: 1, For: d}
+	_, err := l.Run(ctx)
+	c := <-got
+	if err != nil {
+		return err
+	}
+	if c.err != nil { // no strace, or not permitted: a figure less
+		fmt.Fprintf(b.say, "%-22s syncs not counted: %v\n", s.name, c.err)
+		return nil
+	}
+	return b.keep(measure.Run{Who: s.name, What: "sync", Window: d.Seconds(), Syncs: c.calls, Blocks: int(c.blocks)})
+}
+
+// defaultStep loads the peer as it ships, once.
+func (b *bench) defaultStep(ctx context.Context) error {
+	return b.on(ctx, b.standard, func(n network, p *load.Purse) error {
+		_, err := b.load(ctx, b.standard, n, p, shot{"load", b.rates[0], batchOf(b.rates[0]), b.window, everyNode})
+		return err
+	})
+}
+
+func (b *bench) idleStep(ctx context.Context) error {
+	for _, s := range []side{b.ours, b.tuned, b.paced} {
+		err := b.on(ctx, s, func(n network, _ *load.Purse) error { return b.idle(ctx, s, n, min(2*b.window, time.Minute)) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deadStep kills the last node and loads the others.
+func (b *bench) deadStep(ctx context.Context) error {
+	for _, s := range []side{b.ours, b.tuned} {
+		err := b.on(ctx, s, func(n network, p *load.Purse) error {
+			n.Group().Kill(validators - 1)
+			if !sleep(ctx, 2*time.Second) {
+				return ctx.Err()
+			}
+			_, err := b.load(ctx, s, n, p, shot{"dead", 300, 1, b.window, everyNode[:validators-1]})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kneeStep searches the highest rate of each side. A network that failed a probe
+// is not used again.
+func (b *bench) kneeStep(ctx context.Context) error {
+	for _, s := range []side{b.ours, b.tuned} {
+		k := measure.NewKnee(1_000, b.most)
+		window := max(b.window/2, 5*time.Second)
+		for rate, more := k.Next(); more; {
+			err := b.on(ctx, s, func(n network, p *load.Purse) error {
+				for ; more; rate, more = k.Next() {
+					r, err := b.load(ctx, s, n, p, shot{"knee", rate, 20, window, everyNode})
+					if err != nil {
+						return err
+					}
+					k.Record(rate, r.Passes())
+					if !r.Passes() {
+						rate, more = k.Next()
+						return nil
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
