@@ -43,8 +43,10 @@ fuzz:
 	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ {f[n++]=$$1} /^ok/ {for (i=0;i<n;i++) print $$2, f[i]; n=0}' | while read -r pkg target; do \
 	  echo "fuzz $$pkg $$target"; go test "$$pkg" -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; done
 
+# FAULTY=over: more than f collude; every fork must convict power above f, and nobody honest.
 sim:
-	go test ./consensus/coretest -run '^TestSim$$' -count=1 -timeout 60m -args -seeds $(SEEDS)
+	@set -o pipefail; go test ./consensus/coretest -run '$(if $(filter over,$(FAULTY)),^TestOver$$,^TestSim$$)' -v -count=1 -timeout 60m \
+	  -args -seeds $(SEEDS) -over $(SEEDS) | grep -vE '^ *(--- PASS|=== )'
 
 # Real processes under load; one is killed and comes back. RATE transfers a second for SECS seconds. As root on
 # Linux also 4 and 7 processes in network namespaces, through faults of FAULTSECS seconds each.

@@ -20,6 +20,7 @@ const (
 	BadRoot          // proposals with another state root
 	Flood            // votes of far views and many blocks
 	Withhold         // bodies for some validators only
+	Collude          // signs whatever anybody signs, on every side; only in DrawOver
 )
 
 // Profile describes one run. Times are virtual milliseconds.
@@ -27,6 +28,7 @@ type Profile struct {
 	Powers    []uint64
 	Faults    []Fault // by validator, in the order of Powers
 	Observer  bool    // one more node follows without a key
+	Over      bool    // more than f is faulty: forks are allowed, and must be convicted
 	Busy      bool    // there is always work, so views never last
 	Join      bool    // nodes sometimes act on several steps at once
 	Loss, Dup uint64  // per mille of messages, until HealAt

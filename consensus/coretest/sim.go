@@ -10,6 +10,7 @@ import (
 
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/consensus/cert"
+	"github.com/openledger/openledger/consensus/evidence"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/consensus/valset"
@@ -59,6 +60,8 @@ type Sim struct {
 	book    book
 	top     uint64 // largest view of an honest node
 	names   map[header.Hash]string
+	finder  *evidence.Finder // of everything that anybody sends
+	found   int              // offences that it found
 }
 
 type checked struct {
@@ -234,7 +237,7 @@ func (s *Sim) after(d uint64, do func()) {
 // link schedules do as the arrival of a message from one validator at another;
 // it may be lost, late or repeated.
 func (s *Sim) link(from, to int, do func()) {
-	if from >= 0 && to >= 0 && s.group[from] != s.group[to] {
+	if from >= 0 && to >= 0 && s.group[from] != s.group[to] && !s.everywhere(from) && !s.everywhere(to) {
 		return
 	}
 	copies := 1
@@ -272,6 +275,7 @@ func (s *Sim) seen(from int, raw []byte) {
 		return
 	}
 	s.book.learn(s, v)
+	s.watch(v)
 	for _, x := range s.villains {
 		if x.index != from {
 			x.see(v)
@@ -298,7 +302,7 @@ func (s *Sim) check(raw []byte) checked {
 }
 
 func (s *Sim) fail(invariant, format string, args ...any) {
-	if s.failure == nil {
+	if s.failure == nil && !s.tolerated(invariant) {
 		s.failure = &Violation{Invariant: invariant, Detail: fmt.Sprintf(format, args...), At: s.now}
 		s.trace("VIOLATION %v", s.failure)
 	}

@@ -26,6 +26,10 @@ func newVillain(s *Sim, index int) *villain {
 // see reacts to a message of somebody else: a vote of each kind for each block,
 // to whom it may harm.
 func (x *villain) see(v msg.Verified) {
+	if x.fault == Collude {
+		x.echo(v)
+		return
+	}
 	p := v.Message().Proposal
 	if p == nil || x.voted[v.Hash()] || x.s.rng.Below(4) == 0 {
 		return
@@ -78,7 +82,7 @@ func (x *villain) lead(view uint64) {
 		return
 	}
 	switch x.fault {
-	case Equivocate:
+	case Equivocate, Collude:
 		a := x.propose(h, leaves, nil)
 		h.TimeMS++
 		b := x.propose(h, leaves, nil)

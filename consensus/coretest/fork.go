@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package coretest
+
+import (
+	"fmt"
+
+	"github.com/openledger/openledger/consensus/evidence"
+	"github.com/openledger/openledger/consensus/msg"
+)
+
+// Forks is what Convict found.
+type Forks struct {
+	Pairs     int                   // of honest nodes whose final chains conflict
+	Kinds     map[evidence.Kind]int // of evidence, over all pairs
+	LeastOver uint64                // least power convicted above f, over all pairs
+}
+
+// Convict compares the final chains of every two honest nodes at the end of a
+// run. Where they conflict, evidence.Fork must name power above f from what these
+// two hold, and nobody who is honest (CONS-50). The error, if any, is a
+// *Violation.
+func (s *Sim) Convict() (Forks, error) {
+	f := Forks{Kinds: map[evidence.Kind]int{}}
+	for i, a := range s.nodes {
+		for _, b := range s.nodes[i+1:] {
+			if a.twin || b.twin || s.failure != nil {
+				continue
+			}
+			at := divergence(a, b)
+			if at < 0 {
+				continue
+			}
+			power := s.convictPair(&f, a, b, at)
+			if over := power - min(power, s.set.Faulty()); f.Pairs == 0 || over < f.LeastOver {
+				f.LeastOver = over
+			}
+			f.Pairs++
+		}
+	}
+	return f, s.result()
+}
+
+// divergence returns the first height at which both have a block, and another
+// one; -1 if there is none.
+func divergence(a, b *Node) int {
+	for i := range min(len(a.db), len(b.db)) {
+		if a.db[i].root.Header.Hash() != b.db[i].root.Header.Hash() {
+			return i
+		}
+	}
+	return -1
+}
+
+func (s *Sim) convictPair(f *Forks, a, b *Node, at int) uint64 {
+	list, err := evidence.Fork(s.set, s.chainID, a.branch(at), b.branch(at))
+	if err != nil {
+		s.fail("CONS-50", "nodes %s and %s differ at height %d: %v", a.name, b.name, at, err)
+		return 0
+	}
+	power := uint64(0)
+	for i := range list {
+		offences, err := evidence.Check(s.set, s.chainID, &list[i])
+		if err != nil {
+			s.fail("CONS-50", "evidence that does not hold: %v", err)
+		}
+		f.Kinds[list[i].Kind()]++
+		for _, o := range offences {
+			power += s.set.Power(o.Index)
+			if s.faults[o.Index] == Honest {
+				s.fail("I10-no-self-evidence", "%v convicts honest %d", o.Kind, o.Index)
+			}
+		}
+	}
+	if power <= s.set.Faulty() {
+		s.fail("CONS-50", "nodes %s and %s differ at height %d: power %d convicted, f is %d", a.name, b.name, at, power, s.set.Faulty())
+	}
+	s.trace("nodes %s and %s differ at height %d: power %d of %d convicted by %v", a.name, b.name, at, power, s.set.Total(), list[0].Kind())
+	return power
+}
+
+// branch is what a node holds from a height up to the first block of which it
+// holds the Finalization.
+func (n *Node) branch(at int) evidence.Branch {
+	var out evidence.Branch
+	for _, c := range n.db[at:] {
+		block := evidence.Block{Header: c.root.Header}
+		if m, err := msg.Decode(c.prop); err == nil && m.Proposal != nil {
+			block.Leaves = m.Proposal.Leaves
+		}
+		out.Blocks = append(out.Blocks, block)
+		if fin := c.root.Finalization; fin != nil && fin.Hash() == c.root.Header.Hash() {
+			out.Finalization = fin
+			break
+		}
+	}
+	return out
+}
+
+// watch feeds a message that somebody sent to the finder of all messages, and
+// asserts I10 for what it finds.
+func (s *Sim) watch(v msg.Verified) {
+	if s.finder == nil {
+		s.finder = evidence.NewFinder(s.set, s.chainID, s.genesis.Header.Beacon, 1)
+	}
+	s.finder.Advance(s.top)
+	for _, e := range s.finder.Add(v) {
+		s.accuse(&e)
+	}
+}
+
+// accuse asserts that evidence holds and names faulty validators only.
+func (s *Sim) accuse(e *evidence.Evidence) {
+	court := evidence.Court{ChainID: s.chainID, Set: s.set, Seed: &s.genesis.Header.Beacon}
+	offences, err := court.Check(e)
+	if err != nil {
+		s.fail("I10-no-self-evidence", "found evidence that does not hold: %v", err)
+	}
+	for _, o := range offences {
+		if s.faults[o.Index] == Honest {
+			s.fail("I10-no-self-evidence", "%v of view %d accuses honest %d", o.Kind, o.View, o.Index)
+		}
+	}
+	s.found += len(offences)
+}
+
+// String prints what was found in one line.
+func (f Forks) String() string {
+	out := fmt.Sprintf("%d pairs of nodes forked", f.Pairs)
+	for k := evidence.DoubleNotarize; k <= evidence.BadBatch; k++ {
+		if f.Kinds[k] > 0 {
+			out += fmt.Sprintf(", %v %d", k, f.Kinds[k])
+		}
+	}
+	return out
+}
