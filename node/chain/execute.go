@@ -51,12 +51,12 @@ func (c *Chain) base(height uint64) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := c.store.Receipts(height)
+	receipts, err := c.receiptsRoot(height)
 	if err != nil {
 		return nil, err
 	}
 	r := &result{height: height, view: v, below: v, root: v.Head().Root,
-		roots: Roots{State: v.Head().Root.Hash, Receipts: merkle.Root(raw)}}
+		roots: Roots{State: v.Head().Root.Hash, Receipts: receipts}}
 	c.results[v.Head().HeaderHash] = r
 	return r, nil
 }
@@ -118,8 +118,18 @@ func (c *Chain) committedRoots(height uint64, hash header.Hash) (Roots, error) {
 	if v.Head().HeaderHash != hash {
 		return Roots{}, fmt.Errorf("%w: %x of height %d", ErrStale, hash[:4], height)
 	}
+	receipts, err := c.receiptsRoot(height)
+	return Roots{State: v.Head().Root.Hash, Receipts: receipts}, err
+}
+
+// receiptsRoot returns the root over the receipts of a committed block. Those of
+// the block at which the ledger begins did not travel; their root did (CONS-48).
+func (c *Chain) receiptsRoot(height uint64) ([32]byte, error) {
+	if b := c.store.Base(); height == b.Height && height > 0 {
+		return b.ReceiptsRoot, nil
+	}
 	raw, err := c.store.Receipts(height)
-	return Roots{State: v.Head().Root.Hash, Receipts: merkle.Root(raw)}, err
+	return merkle.Root(raw), err
 }
 
 // layer is a read-only view of writes above base.

@@ -42,8 +42,8 @@ func (s *Store) Check(full bool) error {
 // checkBlocks wants the header of each height: where it is found, so is all that
 // was written with it.
 func (s *Store) checkBlocks(head uint64, full bool) error {
-	want := uint64(0)
-	if !full && head > checkHeights {
+	want := s.base.Height
+	if !full && head > want+checkHeights {
 		want = head - checkHeights
 	}
 	ts := timeOf(head)

@@ -18,6 +18,7 @@ const (
 	prefixStale   = "x/" // height u64 ‖ part u32 → keys of stale tree nodes
 	keyHead       = "m/head"
 	keyFloor      = "m/floor"
+	keyBase       = "m/base"
 	keyFormat     = "m/version"
 )
 

@@ -43,6 +43,7 @@ type Store struct {
 	writer sync.Mutex           // held by Commit and Prune
 	head   atomic.Pointer[Head] // nil before genesis
 	floor  atomic.Uint64        // least height whose state can be read
+	base   Base                 // where the ledger begins
 }
 
 const format = 1
@@ -53,6 +54,9 @@ const format = 1
 //
 // Errors: ErrCorrupt, ErrLocked, ErrFormat, errors of the file system.
 func Open(dir string, o Options) (*Store, error) {
+	if err := adopt(dir); err != nil {
+		return nil, fmt.Errorf("take over the imported ledger: %w", err)
+	}
 	ledger, err := openBadger(filepath.Join(dir, "ledger"), ledgerProfile(o), o.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
@@ -146,6 +150,9 @@ func (s *Store) loadMarkers() error {
 	}
 	s.head.Store(&head)
 	s.floor.Store(floor)
+	if err := s.loadBase(); err != nil {
+		return err
+	}
 	return s.ledger.discard(timeOf(floor))
 }
 

@@ -72,6 +72,19 @@ func (v *View) Scan(prefix, after []byte, limit int) ([]merkle.KV, error) {
 	return kvs, err
 }
 
+// Iterate visits every key of the state in ascending order with its value until
+// visit says false. The slices are valid only during the visit. It holds up no
+// commit. Errors: ErrCorrupt, ErrPruned if the height was given up meanwhile.
+func (v *View) Iterate(visit func(key, value []byte) bool) error {
+	err := v.s.ledger.scan([]byte(prefixState), nil, timeOf(v.head.Height), func(k, val []byte) bool {
+		return visit(k[len(prefixState):], val)
+	})
+	if err := v.alive(); err != nil {
+		return err
+	}
+	return err
+}
+
 // scan lists keys below namespace, which is cut from the results.
 func scan(e engine, namespace string, prefix, after []byte, ts uint64, limit int) ([]merkle.KV, error) {
 	if after != nil {
