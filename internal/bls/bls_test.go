@@ -240,6 +240,17 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
+// TestPairRefusesTheIdentity: the equation alone would hold for two of them.
+func TestPairRefusesTheIdentity(t *testing.T) {
+	var sig curve.G1
+	var key curve.G2
+	sig.SetIdentity()
+	key.SetIdentity()
+	if err := pair(hash(nil, keys.TagBLSSign), &sig, &key); !errors.Is(err, ErrSignature) {
+		t.Error(err)
+	}
+}
+
 // TestProductsOfPairingsAreBilinear checks the equation that everything rests
 // on with small scalars.
 func TestProductsOfPairingsAreBilinear(t *testing.T) {

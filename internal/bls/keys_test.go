@@ -193,7 +193,13 @@ func TestCONS12CombineNamesBadShares(t *testing.T) {
 		"signed another message": func(i int) Signature { return secrets[i].Sign([]byte("massage")) },
 		"malformed":              func(int) Signature { return Signature{} },
 		"the identity":           func(int) Signature { return identity() },
-		"a neighbour's":          func(i int) Signature { return secrets[(i+1)%n].Sign(message) },
+		"one thing or another": func(i int) Signature {
+			if i%4 == 0 {
+				return Signature{}
+			}
+			return shares[(i+1)%n].Sig
+		},
+		"a neighbour's": func(i int) Signature { return secrets[(i+1)%n].Sign(message) },
 	}
 	for name, f := range ruin {
 		for _, bad := range [][]int{{0}, {8}, {3, 4}, {0, 2, 8}} {
@@ -303,4 +309,38 @@ func BenchmarkNewKeys(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// FuzzCombine reads shares of four members out of data: what comes out holds for
+// those who are not named, and nobody with a good share is named.
+func FuzzCombine(f *testing.F) {
+	_, set, shares := members(f, 4)
+	var good []byte
+	for _, s := range shares {
+		good = append(good, s.Sig[:]...)
+	}
+	f.Add(good)
+	f.Add(slices.Concat(good[:96], offGroupG1(), good[:48]))
+	f.Add(make([]byte, 4*SignatureSize))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var some []Share
+		for i := 0; i < 4 && len(data) >= SignatureSize; i, data = i+1, data[SignatureSize:] {
+			some = append(some, Share{i, Signature(data[:SignatureSize])})
+		}
+		sig, bad, err := set.Combine(message, some)
+		if err != nil {
+			if !errors.Is(err, ErrSignature) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if err := set.VerifyAggregate(in(without(some, bad...)), message, sig); err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range bad {
+			if some[i].Sig == shares[i].Sig {
+				t.Fatalf("%d is named with a good share", i)
+			}
+		}
+	})
 }

@@ -42,6 +42,15 @@ def finv(a):
     return a[0] * n % P, -a[1] * n % P
 
 
+def fpow(a, n):
+    out = (1, 0)
+    for bit in bin(n)[2:]:
+        out = fmul(out, out)
+        if bit == "1":
+            out = fmul(out, a)
+    return out
+
+
 def root(n):
     """A square root in Fp, or None."""
     r = pow(n, (P + 1) // 4, P)
@@ -137,6 +146,9 @@ G2 = unpack(bytes.fromhex(
 # --- pairing: Fp12 = Fp2[w], w⁶ = 1 + i, as 6 coefficients -----------------------------
 
 
+W_P2 = fpow((1, 1), (P * P - 1) // 6)
+
+
 def tmul(a, b):
     """The product in Fp12. Entries of None are zero."""
     re, im = [0] * 11, [0] * 11
@@ -175,10 +187,13 @@ def miller(p, q):
 
 def is_one(f):
     """Whether f^((p¹²-1)/r) = 1. With g = f^((p⁶+1)/r) that is g^(p⁶) = g, and the
-    p⁶-th power turns w into -w."""
-    assert (P**6 + 1) % R == 0
-    g = [(1, 0)] + [(0, 0)] * 5
-    for bit in bin((P**6 + 1) // R)[2:]:
+    p⁶-th power turns w into -w. p⁶+1 = (p²+1)(p⁴-p²+1), and the p²-th power turns w
+    into w·(1+i)^((p²-1)/6), a factor of Fp."""
+    q, rest = divmod(P**4 - P**2 + 1, R)
+    assert rest == 0
+    f = tmul(f, [fmul(c, fpow(W_P2, k)) for k, c in enumerate(f)])
+    g = f
+    for bit in bin(q)[3:]:
         g = tmul(g, g)
         if bit == "1":
             g = tmul(g, f)
