@@ -37,6 +37,7 @@ type Block struct {
 	Hash         header.Hash
 	Verified     ledger.VerifiedBlock
 	Finalization *cert.Certificate // of this block or of a descendant
+	Leaves       [][]byte          // what the header's justification commits to; empty if not at hand
 }
 
 // Header returns the block's header.

@@ -40,14 +40,15 @@ func (c *Chain) Commit(b *Block) (done bool, err error) {
 	if _, err := c.Execute(b); err != nil {
 		return false, err
 	}
-	_, err = c.Decide(b.Hash, b.Header().Height, b.Finalization)
+	_, err = c.Decide(b.Hash, b.Header().Height, b.Finalization, b.Leaves...)
 	return err == nil, err
 }
 
 // Decide makes an executed block the head and returns it; nil if it was
-// committed before. Errors: ErrFork, ErrStale if it was never executed, those of
+// committed before. The leaves are the block's justification, none if not at
+// hand; they are kept as evidence (CONS-47). Errors: ErrFork, ErrStale if it was never executed, those of
 // the store.
-func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate) (*Block, error) {
+func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate, leaves ...[]byte) (*Block, error) {
 	if old, err := c.committed(height, hash); old || err != nil {
 		return nil, err
 	}
@@ -56,9 +57,12 @@ func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate) (
 		return nil, fmt.Errorf("%w: decided block %x of height %d was not executed", ErrStale, hash[:4], height)
 	}
 	b := r.block
-	b.Finalization = fin
+	b.Finalization, b.Leaves = fin, leaves
 	batch := store.Batch{Height: height, HeaderHash: hash, HeaderAndCert: EncodeHeaderCert(b.Header(), fin),
 		Body: enc.Encode(b.Verified.Block().Batches), Writes: r.writes, Nodes: r.newNodes, Stale: r.stale, Root: r.root}
+	if len(leaves) > 0 {
+		batch.Justification = enc.Encode(leaves)
+	}
 	for _, rec := range r.receipts {
 		batch.Receipts = append(batch.Receipts, rec.Encode())
 	}

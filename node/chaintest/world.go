@@ -3,6 +3,7 @@
 package chaintest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/openledger/openledger/consensus/cert"
@@ -33,7 +34,9 @@ type World struct {
 	Set    *valset.Set
 	Votes  []keys.PrivateKey // vote keys in set order
 	People []keys.PrivateKey // of accounts with Rich each
-	nonces []uint64
+	// Signers are who signs certificates, by set index; nil: everybody.
+	Signers []int
+	nonces  []uint64
 }
 
 func key(kind byte, i int) keys.PrivateKey {
@@ -156,13 +159,19 @@ func (w *World) Head(c *chain.Chain) Parent {
 }
 
 // Child makes the block of a view on a parent, in one batch of the view's
-// validator. It has no certificate yet.
+// validator, justified by certificates. It has no certificate itself yet.
 func (w *World) Child(p Parent, view uint64, txs ...tx.Verified) *chain.Block {
+	w.T.Helper()
+	return w.ChildOf(p, view, w.justify(&p.Header, view), txs...)
+}
+
+// ChildOf is Child with other leaves, lawful or not.
+func (w *World) ChildOf(p Parent, view uint64, leaves [][]byte, txs ...tx.Verified) *chain.Block {
 	w.T.Helper()
 	leader := view % uint64(w.Set.Len())
 	b := ledger.Block{Header: header.Header{
 		Version: header.Version, ChainID: w.ID, Epoch: w.Set.Epoch(), View: view, Height: p.Header.Height + 1,
-		TimeMS: p.Header.TimeMS + 100, Parent: p.Header.Hash(), ParentView: p.Header.View, Justification: merkle.Root(nil),
+		TimeMS: p.Header.TimeMS + 100, Parent: p.Header.Hash(), ParentView: p.Header.View, Justification: merkle.Root(leaves),
 		Leader: leader, PayloadRoot: header.PayloadRoot(nil), StateRoot: p.Roots.State, ReceiptsRoot: p.Roots.Receipts,
 		SetHash: w.Set.Hash(), Beacon: p.Header.Beacon, CertifiedMS: p.Header.CertifiedMS,
 	}}
@@ -180,18 +189,38 @@ func (w *World) Child(p Parent, view uint64, txs ...tx.Verified) *chain.Block {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	return &chain.Block{Hash: b.Header.Hash(), Verified: v}
+	return &chain.Block{Hash: b.Header.Hash(), Verified: v, Leaves: leaves}
 }
 
-// Finalize signs a block's finalization with the votes of all validators.
+// justify makes the leaves of a block of a view on p.
+func (w *World) justify(p *header.Header, view uint64) [][]byte {
+	leaves := [][]byte{{}}
+	if p.View > 0 {
+		hash := p.Hash()
+		leaves[0] = w.join(cert.Notarize, p.View, hash[:]).Encode()
+	}
+	for v := p.View + 1; v < view; v++ {
+		leaves = append(leaves, w.join(cert.Nullify, v, nil).Encode())
+	}
+	return leaves
+}
+
+// Finalize signs a block's finalization with the votes of all Signers.
 func (w *World) Finalize(b *chain.Block) *cert.Certificate { return w.Certify(cert.Finalize, b) }
 
-// Certify joins the votes of all validators for a block.
+// Certify joins the votes of all Signers for a block.
 func (w *World) Certify(kind cert.Kind, b *chain.Block) *cert.Certificate {
+	return w.join(kind, b.Header().View, b.Hash[:])
+}
+
+func (w *World) join(kind cert.Kind, view uint64, block []byte) *cert.Certificate {
 	var t msg.Tally
 	var last *msg.Vote
 	for i, k := range w.Votes {
-		last = msg.SignVote(w.ID, kind, w.Set.Epoch(), b.Header().View, b.Hash[:], i, k)
+		if w.Signers != nil && !slices.Contains(w.Signers, i) {
+			continue
+		}
+		last = msg.SignVote(w.ID, kind, w.Set.Epoch(), view, block, i, k)
 		t.Add(last, w.Set.Len(), w.Set.Power(i))
 	}
 	return t.Certificate(last)

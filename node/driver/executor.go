@@ -117,7 +117,7 @@ func (e *executor) execute(ctx context.Context, r *consensus.Execute, batches []
 // before the batches stop counting as undecided, so that no transaction is
 // selected twice.
 func (e *executor) decide(dec *consensus.Decision) error {
-	b, err := e.d.cfg.Chain.Decide(dec.Block, dec.Header.Height, dec.Finalization)
+	b, err := e.d.cfg.Chain.Decide(dec.Block, dec.Header.Height, dec.Finalization, dec.Leaves...)
 	if err != nil {
 		return fmt.Errorf("commit height %d: %w", dec.Header.Height, err)
 	}
