@@ -169,7 +169,7 @@ func TestOnlyAHeaderWithItsOwnFinalizationIsTaken(t *testing.T) {
 	up := *b.Header()
 	up.Height = 1 << 40
 	for name, raw := range map[string][]byte{
-		"a height that the certificate does not prove": chain.EncodeHeaderCert(&up, b.Finalization),
+		"a height that the certificate does not prove": chain.EncodeHeaderCert(&up, b.Finalization, nil),
 		"garbage": {1},
 	} {
 		if got := l.onFinal(t.Context(), "p", raw); got != gossip.Reject {

@@ -30,8 +30,8 @@ func (n *Node) NodeStatus(context.Context, api.Empty) (api.NodeStatus, error) {
 	if s.Lag > maxLag {
 		s.State = "syncing"
 	}
-	if n.index >= 0 {
-		s.Validator = n.chain.Set().Entry(n.index).Address.String()
+	if set := n.chain.Set(); n.elected() {
+		s.Validator = set.Entry(set.Index(n.cfg.Validator.Public())).Address.String()
 	}
 	if !n.cfg.Operator.IsZero() {
 		s.Operator = n.operator().String()

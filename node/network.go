@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -35,9 +34,6 @@ import (
 const ProtocolVersion = 1
 
 const maxBlobBytes = 50 << 30 // disk for blobs
-
-// leaderSeed orders the leaders of the first epoch (CONS-41).
-func leaderSeed(chainID [32]byte) [32]byte { return sha256.Sum256(chainID[:]) }
 
 // binding proves that a peer id speaks for a vote key (P2P-02). It names no
 // epoch: whether the key is in the set is looked up when it matters.
@@ -106,8 +102,10 @@ func (n *Node) peerStatus() p2p.Status {
 }
 
 func (n *Node) onFrame(_ keys.PublicKey, frame []byte) {
-	if err := n.driver.Deliver(frame); err != nil {
-		n.log.Debug("bad consensus frame", "err", err)
+	if d := n.validating(); d != nil {
+		n.deliver(d, frame)
+	} else {
+		n.upcoming.keep(frame)
 	}
 }
 
@@ -170,17 +168,19 @@ func (n *Node) protocols() error {
 			}},
 		{Name: driver.ProtocolBatch, MaxFrame: mesh.MaxFrame, MaxTotal: 16 << 20, Deadline: 2 * time.Second, Rate: 256, Burst: 512,
 			Handler: func(_ context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
-				if n.driver == nil {
+				d := n.validating()
+				if d == nil {
 					return stream.ErrNotFound
 				}
-				return n.driver.ServeBatches(req, send)
+				return d.ServeBatches(req, send)
 			}},
 		{Name: driver.ProtocolCerts, MaxFrame: 1 << 20, MaxTotal: 4 << 20, Deadline: 10 * time.Second, Rate: 10, Burst: 64,
 			Handler: func(ctx context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
-				if n.driver == nil {
+				d := n.validating()
+				if d == nil {
 					return stream.ErrNotFound
 				}
-				return n.driver.ServeCerts(ctx, req, send)
+				return d.ServeCerts(ctx, req, send)
 			}},
 	}
 	list = append(list, n.inferProtocol())
@@ -289,8 +289,8 @@ func (n *Node) admit(raw []byte) (tx.ID, error) {
 	if err := n.pool.Add(v); err != nil {
 		return tx.ID{}, err
 	}
-	if n.driver != nil {
-		n.driver.Wake()
+	if d := n.validating(); d != nil {
+		d.Wake()
 	}
 	return v.ID(), nil
 }
@@ -301,7 +301,7 @@ func (n *Node) verifyTxs(raw [][]byte) ([]tx.Verified, error) {
 
 // publishFinal tells the network of a block that this node has led.
 func (n *Node) publishFinal(h *header.Header, fin *cert.Certificate) {
-	if err := n.topics.final.Publish(context.Background(), chain.EncodeHeaderCert(h, fin)); err != nil {
+	if err := n.topics.final.Publish(context.Background(), chain.EncodeHeaderCert(h, fin, nil)); err != nil {
 		n.log.Debug("publish final", "height", h.Height, "err", err)
 	}
 }
@@ -309,11 +309,15 @@ func (n *Node) publishFinal(h *header.Header, fin *cert.Certificate) {
 // onFinal notes that a newer block is final, and wakes a follower. The message
 // must be a header with its own finalization.
 func (n *Node) onFinal(_ context.Context, _ peers.ID, data []byte) gossip.Verdict {
-	h, fin, err := chain.DecodeHeaderCert(data)
-	if err != nil || fin == nil || fin.Hash() != h.Hash() {
+	h, fin, carriers, err := chain.DecodeHeaderCert(data)
+	if err != nil || fin == nil || len(carriers) > 0 || fin.Hash() != h.Hash() {
 		return gossip.Reject
 	}
 	if h.Height <= n.heights.top() || h.Height <= n.chain.Head().Height {
+		return gossip.Ignore
+	}
+	if h.Epoch != n.chain.Set().Epoch() { // signed by a set that is not known here yet
+		n.syncer.Wake()
 		return gossip.Ignore
 	}
 	if err := cert.VerifyFinalization(n.chain.Set(), n.chain.Env().ChainID, fin); err != nil {

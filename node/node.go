@@ -12,14 +12,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/genesis"
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/clock"
 	"github.com/openledger/openledger/node/config"
-	"github.com/openledger/openledger/node/driver"
 	"github.com/openledger/openledger/node/events"
 	"github.com/openledger/openledger/node/keystore"
 	"github.com/openledger/openledger/node/mempool"
@@ -51,27 +49,27 @@ type Node struct {
 	lock  *homeLock
 	token string
 
-	store   *store.Store
-	wal     *store.WAL
-	chain   *chain.Chain
-	pool    *mempool.Pool
-	events  *events.Log
-	host    *p2p.Host
-	blobs   *fetch.Store
-	fetcher *fetch.Fetcher
-	topics  topics
-	out     outbox
-	syncer  *nodesync.Syncer
-	driver  *driver.Driver // nil on a node that only follows
-	rpc     *rpc.Server
-	index   int // in the validator set, −1 for none
-	binding []byte
-	objects *announced
-	till    *settle.Till   // nil without an operator
-	gateway *serve.Gateway // nil without an operator
-	own     sync.Mutex     // held while a transaction of the operator is built and admitted
-	waiters *waiters
-	heights *heights
+	store    *store.Store
+	wal      *store.WAL
+	chain    *chain.Chain
+	pool     *mempool.Pool
+	events   *events.Log
+	host     *p2p.Host
+	blobs    *fetch.Store
+	fetcher  *fetch.Fetcher
+	topics   topics
+	out      outbox
+	syncer   *nodesync.Syncer
+	part     atomic.Pointer[part]
+	upcoming upcoming
+	rpc      *rpc.Server
+	binding  []byte
+	objects  *announced
+	till     *settle.Till   // nil without an operator
+	gateway  *serve.Gateway // nil without an operator
+	own      sync.Mutex     // held while a transaction of the operator is built and admitted
+	waiters  *waiters
+	heights  *heights
 
 	state   atomic.Value // string: starting, syncing, …
 	pruning atomic.Bool
@@ -83,11 +81,12 @@ type Node struct {
 // New opens the home and builds every part in the order of ARCHITECTURE section
 // 9; nothing runs before Run. Errors name what is wrong and where.
 func New(cfg Config) (n *Node, err error) {
-	n = &Node{cfg: cfg, log: cfg.Log, clock: clock.NewReal(), index: -1, started: time.Now(), waiters: newWaiters(), heights: newHeights()}
+	n = &Node{cfg: cfg, log: cfg.Log, clock: clock.NewReal(), started: time.Now(), waiters: newWaiters(), heights: newHeights()}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
 	n.state.Store("starting")
+	n.part.Store(&part{index: -1})
 	opened := n // an error return sets n to nil
 	defer func() {
 		if err != nil {
@@ -129,12 +128,6 @@ func (n *Node) openChain() (err error) {
 	limits := mempool.Limits{Txs: int(set.Mempool.MaxTxs), Bytes: int(set.Mempool.MaxMiB) << 20, PerSender: int(set.Mempool.PerSender)}
 	n.pool = mempool.New(limits, n.chain.Env(), n.chain.View)
 	n.events = events.New(n.chain)
-	if !n.cfg.Validator.IsZero() {
-		n.index = n.chain.Set().Index(n.cfg.Validator.Public())
-		if n.index < 0 {
-			return fmt.Errorf("validator key %v is not in the genesis set", n.cfg.Validator.Public())
-		}
-	}
 	return nil
 }
 
@@ -161,32 +154,13 @@ func (n *Node) openNetwork() error {
 	if err := n.protocols(); err != nil {
 		return err
 	}
-	n.setMembers(n.chain.Set())
 	return n.joinTopics()
 }
 
-// openConsensus builds the driver of a validator, or the syncer of a follower.
+// openConsensus builds the syncer, and the driver if this node is a validator now.
 func (n *Node) openConsensus() error {
 	n.syncer = nodesync.New(nodesync.Config{Chain: n.chain, Source: source{n}, Cache: n.pool, Committed: n.committed, Log: n.log})
-	if n.index < 0 {
-		return nil
-	}
-	root, err := n.chain.Root()
-	if err != nil {
-		return err
-	}
-	cfg := driver.Config{
-		Core: consensus.Config{ChainID: n.chain.Env().ChainID, Set: n.chain.Set(), Seed: leaderSeed(n.chain.Env().ChainID),
-			Key: n.cfg.Validator, Root: root, Params: consensus.LocalParams()},
-		Chain: n.chain, Pool: n.pool, Verify: n.verifyTxs, Net: validators{n}, Clock: n.clock,
-		Catchup: n.syncer.Catchup, Committed: n.committed, Log: n.log,
-	}
-	if n.wal, err = n.openLog(&cfg); err != nil {
-		return err
-	}
-	cfg.WAL = n.wal
-	n.driver, err = driver.New(cfg)
-	return err
+	return n.openEpoch()
 }
 
 // Run serves until ctx ends, then stops in reverse order. An error is the reason
@@ -219,16 +193,6 @@ func (n *Node) Run(ctx context.Context) error {
 	n.state.Store("stopping")
 	n.stop()
 	return errors.Join(err, n.shutdown())
-}
-
-// advance moves the chain: votes, or follows.
-func (n *Node) advance(ctx context.Context) error {
-	if n.driver != nil {
-		n.state.Store("validating")
-		return n.driver.Run(ctx)
-	}
-	n.state.Store("observing")
-	return n.syncer.Follow(ctx)
 }
 
 func (n *Node) spawn(f func()) {
@@ -281,7 +245,7 @@ func (n *Node) committed(b *chain.Block) {
 	}
 	n.events.Committed()
 	n.waiters.committed(b.Verified.Txs())
-	if f := b.Finalization; int(h.Leader) == n.index && f != nil && f.View == h.View {
+	if f := b.Finalization; int(h.Leader) == n.part.Load().index && f != nil && f.View == h.View {
 		n.publishFinal(h, b.Finalization)
 	}
 	n.prune(h.Height)

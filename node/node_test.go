@@ -55,13 +55,29 @@ func TestASecondNodeOfAHomeIsRefusedAndNamesTheFirst(t *testing.T) {
 func TestANodeThatCannotOpenLeavesItsHomeFree(t *testing.T) {
 	cfg := local(t, t.TempDir())
 	bad := cfg
-	bad.Validator = keys.FromSeed([32]byte{9}) // not in the genesis set
+	bad.Settings.RPC.Listen = "nonsense"
 	if _, err := New(bad); err == nil {
-		t.Fatal("a foreign vote key was taken")
+		t.Fatal("a bad address was taken")
 	}
 	n, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := n.release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAVoteKeyOutsideTheSetFollows until the set has it: it is no error.
+func TestAVoteKeyOutsideTheSetFollows(t *testing.T) {
+	cfg := local(t, t.TempDir())
+	cfg.Validator = keys.FromSeed([32]byte{9})
+	n, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.validating() != nil || n.elected() {
+		t.Error("it votes")
 	}
 	if err := n.release(); err != nil {
 		t.Fatal(err)

@@ -8,12 +8,11 @@
 // is not exact, or of which one signature fails. It does not follow the
 // protocol; package consensus does.
 //
-// The main types are Certificate and Light, which follows the validator sets of
-// a chain from one trusted header:
+// The main type is Certificate:
 //
 //	fin, err := cert.Decode(b)
 //	if err == nil { err = cert.VerifyFinalization(set, chainID, fin) }
 //
 // Clauses: CONS-10 (signed bytes), CONS-11, CONS-12, CONS-32 (FinalityProof),
-// CONS-40, CONS-49 (Light).
+// CONS-40.
 package cert

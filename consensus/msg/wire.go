@@ -142,6 +142,21 @@ func (m *Message) Kind() cert.Kind {
 	return KindBatch
 }
 
+// Epoch returns the epoch whose set the message is of.
+func (m *Message) Epoch() uint64 {
+	switch {
+	case m.Vote != nil:
+		return m.Vote.Epoch
+	case m.Proposal != nil:
+		return m.Proposal.Header.Epoch
+	case m.Cert != nil:
+		return m.Cert.Epoch
+	case m.Batch != nil:
+		return m.Batch.Epoch
+	}
+	return 0
+}
+
 // Bytes returns the encoding. Do not change it.
 func (m *Message) Bytes() []byte {
 	switch {

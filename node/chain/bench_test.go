@@ -34,7 +34,7 @@ func BenchmarkCommit(b *testing.B) {
 		if _, err := c.Execute(blk); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := c.Decide(blk.Hash, blk.Header().Height, blk.Finalization); err != nil {
+		if _, err := c.Decide(blk.Hash, blk.Header().Height, blk.Finalization, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

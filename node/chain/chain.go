@@ -5,6 +5,7 @@ package chain
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/header"
@@ -14,6 +15,7 @@ import (
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/ledger/exec"
 	"github.com/openledger/openledger/ledger/genesis"
+	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/node/store"
 )
 
@@ -37,7 +39,7 @@ type Block struct {
 	Hash         header.Hash
 	Verified     ledger.VerifiedBlock
 	Finalization *cert.Certificate // of this block or of a descendant
-	Leaves       [][]byte          // what the header's justification commits to; empty if not at hand
+	Carriers     []header.Header   // of a seal: from just above it up to what Finalization names (CONS-40)
 }
 
 // Header returns the block's header.
@@ -46,12 +48,19 @@ func (b *Block) Header() *header.Header { return b.Verified.Header() }
 // Roots are those after a block.
 type Roots struct{ State, Receipts [32]byte }
 
+// Outcome is what consensus needs of a block's result.
+type Outcome struct {
+	Roots
+	NextSet [32]byte // hash of the set that the state elects for the next epoch (CONS-39)
+	Waiting bool     // an object awaits a seed (CONS-35)
+}
+
 // Chain owns the ledger's head. See the package comment for concurrency.
 type Chain struct {
 	store   *store.Store
 	env     exec.Env
 	genesis genesis.Doc
-	set     *valset.Set
+	set     atomic.Pointer[valset.Set] // of the block above the head
 	results map[header.Hash]*result
 }
 
@@ -59,10 +68,6 @@ type Chain struct {
 // empty store. Errors: ErrOtherGenesis, those of the store.
 func Open(s *store.Store, doc genesis.Doc) (*Chain, error) {
 	c := &Chain{store: s, genesis: doc, env: exec.Env{ChainID: doc.ChainID(), TimeEpochs: true}, results: map[header.Hash]*result{}}
-	var err error
-	if c.set, err = doc.ValidatorSet(); err != nil {
-		return nil, err
-	}
 	h, err := doc.Header()
 	if err != nil {
 		return nil, err
@@ -76,7 +81,7 @@ func Open(s *store.Store, doc genesis.Doc) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	got, _, err := DecodeHeaderCert(first)
+	got, _, _, err := DecodeHeaderCert(first)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +97,7 @@ func (c *Chain) writeGenesis(h header.Header) error {
 	if err != nil {
 		return err
 	}
-	if err := c.store.Commit(store.Batch{HeaderHash: h.Hash(), Body: enc.Encode([]ledger.Batch{}), HeaderAndCert: EncodeHeaderCert(&h, nil),
+	if err := c.store.Commit(store.Batch{HeaderHash: h.Hash(), Body: enc.Encode([]ledger.Batch{}), HeaderAndCert: EncodeHeaderCert(&h, nil, nil),
 		Writes: writes, Nodes: nodes, Stale: stale, Root: root}); err != nil {
 		return err
 	}
@@ -108,6 +113,25 @@ func (noNodes) Node([]byte) ([]byte, error) { return nil, store.ErrNotFound }
 // loadHead makes the committed head the root of speculation.
 func (c *Chain) loadHead() error {
 	head, _ := c.store.Head()
-	_, err := c.base(head.Height)
-	return err
+	r, err := c.base(head.Height)
+	if err != nil {
+		return err
+	}
+	return c.turn(r)
+}
+
+// turn takes the validator set out of the state after the head.
+func (c *Chain) turn(head state.View) error {
+	set, err := exec.CurrentSet(head)
+	if c.env.TimeEpochs {
+		set, err = c.genesis.ValidatorSet()
+	}
+	if err != nil {
+		return err
+	}
+	if set, err = set.Prepared(); err != nil {
+		return err
+	}
+	c.set.Store(set)
+	return nil
 }

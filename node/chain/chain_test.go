@@ -3,7 +3,6 @@
 package chain_test
 
 import (
-	"bytes"
 	"errors"
 	"testing"
 
@@ -44,7 +43,7 @@ func TestABranchIsExecutedBesideItsSiblingAndTheWinnerIsCommitted(t *testing.T) 
 	}
 	child := w.Child(chaintest.Parent{Header: *b.Header(), Roots: rb}, 3)
 	rc := must(c.Execute(child))(t)
-	if got := must(c.Decide(b.Hash, 1, w.Finalize(b)))(t); got != b {
+	if got := must(c.Decide(b.Hash, 1, w.Finalize(b), nil))(t); got != b {
 		t.Fatal("the committed block is not the executed one")
 	}
 	c.Discard([]header.Hash{a.Hash})
@@ -54,18 +53,9 @@ func TestABranchIsExecutedBesideItsSiblingAndTheWinnerIsCommitted(t *testing.T) 
 	if got := must(c.Execute(child))(t); got != rc {
 		t.Fatal("the child's result changed when its parent was committed")
 	}
-	must(c.Decide(child.Hash, 2, w.Finalize(child)))(t)
+	must(c.Decide(child.Hash, 2, w.Finalize(child), nil))(t)
 	if c.Head().Height != 2 || c.Head().Root.Hash != rc.State {
 		t.Fatalf("head %+v", c.Head())
-	}
-	if got := must(c.Leaves(2))(t); len(got) != 0 {
-		t.Fatalf("%d leaves of a block that was decided without", len(got))
-	}
-	last := w.Final(c)
-	must(c.Execute(last))(t)
-	must(c.Decide(last.Hash, 3, last.Finalization, last.Leaves...))(t)
-	if got := must(c.Leaves(3))(t); len(got) != 1 || !bytes.Equal(got[0], last.Leaves[0]) || len(got[0]) == 0 {
-		t.Fatalf("leaves %x, want %x", got, last.Leaves)
 	}
 }
 
@@ -81,7 +71,7 @@ func TestACommittedBlockIsNotWrittenAgain(t *testing.T) {
 	if done := must(c.Commit(b))(t); done {
 		t.Fatal("committed again")
 	}
-	if got := must(c.Decide(b.Hash, 1, b.Finalization))(t); got != nil {
+	if got := must(c.Decide(b.Hash, 1, b.Finalization, nil))(t); got != nil {
 		t.Fatal("decided again")
 	}
 	if got := must(c.Execute(b))(t); got != roots {
@@ -106,9 +96,9 @@ func TestWhatContradictsTheCommittedChainIsRefused(t *testing.T) {
 	}{
 		"execute another block at a committed height": {func() error { _, err := c.Execute(other); return err }, chain.ErrStale},
 		"execute above a lost branch":                 {func() error { _, err := c.Execute(orphan2); return err }, chain.ErrStale},
-		"decide another block at a committed height":  {func() error { _, err := c.Decide(other.Hash, 1, nil); return err }, chain.ErrFork},
+		"decide another block at a committed height":  {func() error { _, err := c.Decide(other.Hash, 1, nil, nil); return err }, chain.ErrFork},
 		"commit another block at a committed height":  {func() error { _, err := c.Commit(other); return err }, chain.ErrFork},
-		"decide what was not executed":                {func() error { _, err := c.Decide(header.Hash{1}, 3, nil); return err }, chain.ErrStale},
+		"decide what was not executed":                {func() error { _, err := c.Decide(header.Hash{1}, 3, nil, nil); return err }, chain.ErrStale},
 		"a header with another state root":            {func() error { _, err := c.Execute(w.Child(wrong, 9)); return err }, chain.ErrRoots},
 		"a genesis of another network": {func() error {
 			_, err := chain.Open(c.Store(), chaintest.NewAt(t, 4, 2, chaintest.GenesisMS+1).Doc)
@@ -147,7 +137,7 @@ func TestTheRootIsTheNewestBlockWithItsOwnFinalization(t *testing.T) {
 	b := w.Child(chaintest.Parent{Header: *a.Header(), Roots: ra}, 11)
 	rb := must(c.Execute(b))(t)
 	fin := w.Finalize(b)
-	must(c.Decide(a.Hash, 4, fin))(t)
+	must(c.Decide(a.Hash, 4, fin, nil))(t)
 
 	c = w.Open(s) // the node died between two commits
 	r := must(c.Root())(t)
@@ -157,13 +147,13 @@ func TestTheRootIsTheNewestBlockWithItsOwnFinalization(t *testing.T) {
 	if got := must(c.Execute(a))(t); got != ra || r.StateRoot != a.Header().StateRoot {
 		t.Fatal("the block above the root has another result now")
 	}
-	if got := must(c.Decide(a.Hash, 4, fin))(t); got != nil {
+	if got := must(c.Decide(a.Hash, 4, fin, nil))(t); got != nil {
 		t.Fatal("a committed block is written again")
 	}
 	if got := must(c.Execute(b))(t); got != rb {
 		t.Fatal("its child has another result now")
 	}
-	must(c.Decide(b.Hash, 5, fin))(t)
+	must(c.Decide(b.Hash, 5, fin, nil))(t)
 	if r = must(c.Root())(t); r.Header.Height != 5 {
 		t.Fatalf("the root is at height %d", r.Header.Height)
 	}

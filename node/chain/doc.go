@@ -12,8 +12,8 @@
 // reading methods are free.
 //
 //	c, err := chain.Open(store, genesis)
-//	roots, err := c.Execute(block)
-//	block, err := c.Decide(hash, height, finalization)
+//	outcome, err := c.Execute(block)
+//	block, err := c.Decide(hash, height, finalization, nil)
 //
 // Clauses: CONS-29, NODE-05, ARCHITECTURE section 9.
 package chain

@@ -4,6 +4,7 @@ package chain
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/internal/merkle"
@@ -26,7 +27,7 @@ type result struct {
 	writes   []merkle.KV
 	newNodes []merkle.KV
 	stale    [][]byte
-	roots    Roots
+	out      Outcome
 }
 
 // Get implements state.View.
@@ -55,37 +56,59 @@ func (c *Chain) base(height uint64) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &result{height: height, view: v, below: v, root: v.Head().Root,
-		roots: Roots{State: v.Head().Root.Hash, Receipts: receipts}}
+	r := &result{height: height, view: v, below: v, root: v.Head().Root}
+	if err := r.look(nil, receipts); err != nil {
+		return nil, err
+	}
 	c.results[v.Head().HeaderHash] = r
 	return r, nil
+}
+
+// look fills in the outcome. The elected set is the parent's unless the block
+// began an epoch or wrote what the election reads.
+func (r *result) look(parent *result, receipts [32]byte) (err error) {
+	r.out.Roots = Roots{State: r.root.Hash, Receipts: receipts}
+	if r.out.Waiting, err = exec.Waiting(r); err != nil {
+		return err
+	}
+	seal := r.block != nil && r.block.Header().Kind == header.KindSeal
+	if parent != nil && !seal && !slices.ContainsFunc(r.writes, func(kv merkle.KV) bool { return state.Elects(kv.Key) }) {
+		r.out.NextSet = parent.out.NextSet
+		return nil
+	}
+	set, err := exec.NextSet(r)
+	if err != nil {
+		return err
+	}
+	r.out.NextSet = set.Hash()
+	return nil
 }
 
 // Execute runs b on its parent's result and caches the outcome by block hash;
 // a repeated call, or one for a committed block, is free. Errors: ErrStale,
 // ErrRoots if the header does not carry the parent's roots, exec.ErrFault.
-func (c *Chain) Execute(b *Block) (Roots, error) {
+func (c *Chain) Execute(b *Block) (Outcome, error) {
 	if r := c.results[b.Hash]; r != nil {
-		return r.roots, nil
+		return r.out, nil
 	}
 	h := b.Header()
 	if h.Height <= c.Head().Height {
-		return c.committedRoots(h.Height, b.Hash)
+		return c.recall(h.Height, b.Hash)
 	}
 	parent := c.results[h.Parent]
 	if parent == nil {
-		return Roots{}, fmt.Errorf("%w: parent %x of height %d was not executed", ErrStale, h.Parent[:4], h.Height)
+		return Outcome{}, fmt.Errorf("%w: parent %x of height %d was not executed", ErrStale, h.Parent[:4], h.Height)
 	}
-	if want := (Roots{h.StateRoot, h.ReceiptsRoot}); want != parent.roots {
-		return Roots{}, fmt.Errorf("%w: header of height %d says %x and %x, ours are %x and %x", ErrRoots, h.Height,
-			want.State[:4], want.Receipts[:4], parent.roots.State[:4], parent.roots.Receipts[:4])
+	if want := (Roots{h.StateRoot, h.ReceiptsRoot}); want != parent.out.Roots {
+		return Outcome{}, fmt.Errorf("%w: header of height %d says %x and %x, ours are %x and %x", ErrRoots, h.Height,
+			want.State[:4], want.Receipts[:4], parent.out.State[:4], parent.out.Receipts[:4])
 	}
 	r, err := c.run(b, parent)
 	if err != nil {
-		return Roots{}, err
+		return Outcome{}, err
 	}
 	c.results[b.Hash] = r
-	return r.roots, nil
+	return r.out, nil
 }
 
 // run executes b on parent.
@@ -100,26 +123,24 @@ func (c *Chain) run(b *Block, parent *result) (*result, error) {
 		return nil, err
 	}
 	r := &result{block: b, height: height, view: layer(parent, out.Writes), nodes: make(map[string][]byte, len(nodes)),
-		below: parent, root: root, receipts: out.Receipts, writes: out.Writes, newNodes: nodes, stale: stale,
-		roots: Roots{State: root.Hash, Receipts: ledger.ReceiptsRoot(out.Receipts)}}
+		below: parent, root: root, receipts: out.Receipts, writes: out.Writes, newNodes: nodes, stale: stale}
 	for _, kv := range nodes {
 		r.nodes[string(kv.Key)] = kv.Value
 	}
-	return r, nil
+	return r, r.look(parent, ledger.ReceiptsRoot(out.Receipts))
 }
 
-// committedRoots returns the roots after a committed block. Errors: ErrStale if
-// another one stands at its height.
-func (c *Chain) committedRoots(height uint64, hash header.Hash) (Roots, error) {
+// recall returns the outcome of a committed block. Errors: ErrStale if another
+// one stands at its height.
+func (c *Chain) recall(height uint64, hash header.Hash) (Outcome, error) {
 	v, err := c.store.View(height)
 	if err != nil {
-		return Roots{}, err
+		return Outcome{}, err
 	}
 	if v.Head().HeaderHash != hash {
-		return Roots{}, fmt.Errorf("%w: %x of height %d", ErrStale, hash[:4], height)
+		return Outcome{}, fmt.Errorf("%w: %x of height %d", ErrStale, hash[:4], height)
 	}
-	receipts, err := c.receiptsRoot(height)
-	return Roots{State: v.Head().Root.Hash, Receipts: receipts}, err
+	return c.Outcome(height)
 }
 
 // receiptsRoot returns the root over the receipts of a committed block. Those of

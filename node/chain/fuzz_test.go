@@ -7,6 +7,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/chaintest"
 	"github.com/openledger/openledger/node/store"
@@ -15,17 +16,17 @@ import (
 func FuzzDecodeHeaderCert(f *testing.F) {
 	w := chaintest.New(f, 4, 2)
 	b := w.Final(w.Open(store.OpenMemory()), w.Transfer(0, 1, 1))
-	f.Add(chain.EncodeHeaderCert(b.Header(), b.Finalization))
-	f.Add(chain.EncodeHeaderCert(b.Header(), nil))
+	f.Add(chain.EncodeHeaderCert(b.Header(), b.Finalization, []header.Header{*b.Header()}))
+	f.Add(chain.EncodeHeaderCert(b.Header(), nil, nil))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		h, fin, err := chain.DecodeHeaderCert(raw)
+		h, fin, carriers, err := chain.DecodeHeaderCert(raw)
 		if err != nil {
 			if !errors.Is(err, store.ErrCorrupt) {
 				t.Fatalf("error without its class: %v", err)
 			}
 			return
 		}
-		if !bytes.Equal(chain.EncodeHeaderCert(h, fin), raw) {
+		if !bytes.Equal(chain.EncodeHeaderCert(h, fin, carriers), raw) {
 			t.Fatal("two encodings of one header")
 		}
 	})

@@ -5,6 +5,7 @@ package chain
 import (
 	"errors"
 	"fmt"
+	"sort"
 
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/consensus/cert"
@@ -19,26 +20,29 @@ import (
 	"github.com/openledger/openledger/node/store"
 )
 
-// headerCert is what stands at c/<height> in the store: the header, and the
-// finalization of it or of a descendant (null for genesis).
+// headerCert is what stands at c/<height> in the store: the header, the
+// finalization of it or of a descendant (null for genesis), and for a seal the
+// carriers up to the one that is finalized.
 type headerCert struct {
-	_      struct{} `cbor:",toarray"`
-	Header header.Header
-	Final  *cert.Certificate
+	_        struct{} `cbor:",toarray"`
+	Header   header.Header
+	Final    *cert.Certificate
+	Carriers []header.Header
 }
 
-// EncodeHeaderCert returns the stored form of a header and its finalization.
-func EncodeHeaderCert(h *header.Header, fin *cert.Certificate) []byte {
-	return enc.Encode(headerCert{Header: *h, Final: fin})
+// EncodeHeaderCert returns the stored form of a header, its finalization and, for
+// a seal, its carriers.
+func EncodeHeaderCert(h *header.Header, fin *cert.Certificate, carriers []header.Header) []byte {
+	return enc.Encode(headerCert{Header: *h, Final: fin, Carriers: carriers})
 }
 
 // DecodeHeaderCert reads EncodeHeaderCert's form. Errors: store.ErrCorrupt.
-func DecodeHeaderCert(b []byte) (*header.Header, *cert.Certificate, error) {
+func DecodeHeaderCert(b []byte) (*header.Header, *cert.Certificate, []header.Header, error) {
 	var v headerCert
 	if err := enc.Decode(b, &v); err != nil {
-		return nil, nil, fmt.Errorf("%w: header: %w", store.ErrCorrupt, err)
+		return nil, nil, nil, fmt.Errorf("%w: header: %w", store.ErrCorrupt, err)
 	}
-	return &v.Header, v.Final, nil
+	return &v.Header, v.Final, v.Carriers, nil
 }
 
 // View returns the newest committed state.
@@ -72,8 +76,9 @@ func (c *Chain) Env() exec.Env { return c.env }
 // Genesis returns the genesis document.
 func (c *Chain) Genesis() genesis.Doc { return c.genesis }
 
-// Set returns the validator set.
-func (c *Chain) Set() *valset.Set { return c.set }
+// Set returns the validator set of the block above the head. It may be called
+// from any goroutine.
+func (c *Chain) Set() *valset.Set { return c.set.Load() }
 
 // Header returns a committed header and the finalization stored with it.
 func (c *Chain) Header(height uint64) (*header.Header, *cert.Certificate, error) {
@@ -81,21 +86,19 @@ func (c *Chain) Header(height uint64) (*header.Header, *cert.Certificate, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	return DecodeHeaderCert(b)
+	h, fin, _, err := DecodeHeaderCert(b)
+	return h, fin, err
 }
 
-// Leaves returns what a committed header's justification commits to; empty if
-// it was not at hand when the block was committed (CONS-47).
-func (c *Chain) Leaves(height uint64) ([][]byte, error) {
-	b, err := c.store.Justification(height)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
+// Carriers returns what stands between a committed seal and the block that its
+// finalization names.
+func (c *Chain) Carriers(height uint64) ([]header.Header, error) {
+	b, err := c.store.HeaderCert(height)
+	if err != nil {
+		return nil, err
 	}
-	var list [][]byte
-	if err == nil && enc.Decode(b, &list) != nil {
-		err = fmt.Errorf("%w: justification of height %d", store.ErrCorrupt, height)
-	}
-	return list, err
+	_, _, carriers, err := DecodeHeaderCert(b)
+	return carriers, err
 }
 
 // Batches returns a committed body.
@@ -111,24 +114,80 @@ func (c *Chain) Batches(height uint64) ([]ledger.Batch, error) {
 	return list, nil
 }
 
-// Root returns where a new consensus core starts: the newest committed block
-// with a finalization of its own. Blocks above it are decided again and not
-// written again.
+// Outcome returns what consensus needs of the result of a committed block.
+func (c *Chain) Outcome(height uint64) (Outcome, error) {
+	r, err := c.base(height)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return r.out, nil
+}
+
+// Root returns where a new consensus core starts: the newest committed block of
+// its epoch with a finalization of its own, or the root of the epoch. Blocks above
+// it are decided again and not written again.
 func (c *Chain) Root() (consensus.Root, error) {
 	for height := c.Head().Height; ; height-- {
 		h, fin, err := c.Header(height)
 		if err != nil {
 			return consensus.Root{}, err
 		}
-		if height > 0 && (fin == nil || fin.View != h.View) {
+		if height > 0 && h.Kind != header.KindSeal && (fin == nil || fin.View != h.View) {
 			continue
 		}
-		r, err := c.base(height)
-		if err != nil {
-			return consensus.Root{}, err
-		}
-		return consensus.Root{Header: *h, Finalization: fin, StateRoot: r.roots.State, ReceiptsRoot: r.roots.Receipts}, nil
+		out, err := c.Outcome(height)
+		return consensus.Root{Header: *h, Finalization: fin, StateRoot: out.State, ReceiptsRoot: out.Receipts,
+			NextSet: out.NextSet, Waiting: out.Waiting}, err
 	}
+}
+
+// EpochStart returns the root of the epoch above the head: genesis or the newest
+// seal, with what proves it final (CONS-40).
+func (c *Chain) EpochStart() (consensus.EpochStart, error) {
+	height, err := c.epochRoot()
+	if err != nil {
+		return consensus.EpochStart{}, err
+	}
+	raw, err := c.store.HeaderCert(height)
+	if err != nil {
+		return consensus.EpochStart{}, err
+	}
+	h, fin, carriers, err := DecodeHeaderCert(raw)
+	if err != nil || h.Kind != header.KindSeal {
+		return consensus.EpochStart{Header: *h}, err
+	}
+	set, err := c.SetOf(h.Epoch)
+	proof := cert.FinalityProof{Finalization: *fin, Headers: carriers}
+	return consensus.EpochStart{Header: *h, Proof: proof.Encode(), Set: set}, err
+}
+
+// epochRoot finds the newest seal, or genesis: the block below the lowest one of
+// the head's epoch, unless the head is a seal.
+func (c *Chain) epochRoot() (uint64, error) {
+	head := c.Head().Height
+	top, _, err := c.Header(head)
+	if err != nil || top.Kind == header.KindSeal {
+		return head, err
+	}
+	var fault error
+	first := sort.Search(int(head), func(i int) bool {
+		h, _, err := c.Header(uint64(i))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			fault = err
+		}
+		return err == nil && h.Epoch == top.Epoch
+	})
+	return max(uint64(first), 1) - 1, fault
+}
+
+// SetOf returns the validator set of an epoch up to the one above the head.
+// Errors: store.ErrNotFound, store.ErrPruned if it is too old.
+func (c *Chain) SetOf(epoch uint64) (*valset.Set, error) {
+	now := c.Set()
+	if epoch == now.Epoch() {
+		return now, nil
+	}
+	return nil, fmt.Errorf("%w: validator set of epoch %d", store.ErrNotFound, epoch)
 }
 
 // Due reports whether the epoch or a window of the ledger ends at or before wall,

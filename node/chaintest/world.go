@@ -3,7 +3,6 @@
 package chaintest
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/openledger/openledger/consensus/cert"
@@ -34,9 +33,7 @@ type World struct {
 	Set    *valset.Set
 	Votes  []keys.PrivateKey // vote keys in set order
 	People []keys.PrivateKey // of accounts with Rich each
-	// Signers are who signs certificates, by set index; nil: everybody.
-	Signers []int
-	nonces  []uint64
+	nonces []uint64
 }
 
 func key(kind byte, i int) keys.PrivateKey {
@@ -141,7 +138,7 @@ func (w *World) Open(s *store.Store) *chain.Chain {
 // Parent is what a new block stands on.
 type Parent struct {
 	Header header.Header
-	Roots  chain.Roots
+	Roots  chain.Outcome
 }
 
 // Head is c's committed head as a parent.
@@ -151,76 +148,87 @@ func (w *World) Head(c *chain.Chain) Parent {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	receipts, err := c.Receipts(h.Height)
+	out, err := c.Outcome(h.Height)
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	return Parent{*h, chain.Roots{State: c.Head().Root.Hash, Receipts: ledger.ReceiptsRoot(receipts)}}
+	return Parent{*h, out}
 }
 
 // Child makes the block of a view on a parent, in one batch of the view's
-// validator, justified by certificates. It has no certificate itself yet.
+// validator. It has no certificate yet.
 func (w *World) Child(p Parent, view uint64, txs ...tx.Verified) *chain.Block {
 	w.T.Helper()
-	return w.ChildOf(p, view, w.justify(&p.Header, view), txs...)
-}
-
-// ChildOf is Child with other leaves, lawful or not.
-func (w *World) ChildOf(p Parent, view uint64, leaves [][]byte, txs ...tx.Verified) *chain.Block {
-	w.T.Helper()
-	leader := view % uint64(w.Set.Len())
-	b := ledger.Block{Header: header.Header{
-		Version: header.Version, ChainID: w.ID, Epoch: w.Set.Epoch(), View: view, Height: p.Header.Height + 1,
-		TimeMS: p.Header.TimeMS + 100, Parent: p.Header.Hash(), ParentView: p.Header.View, Justification: merkle.Root(leaves),
-		Leader: leader, PayloadRoot: header.PayloadRoot(nil), StateRoot: p.Roots.State, ReceiptsRoot: p.Roots.Receipts,
-		SetHash: w.Set.Hash(), Beacon: p.Header.Beacon, CertifiedMS: p.Header.CertifiedMS,
-	}}
+	b := ledger.Block{Header: w.header(p, view)}
+	leader, epoch := b.Header.Leader, b.Header.Epoch
 	if len(txs) > 0 {
 		var raw [][]byte
 		for _, t := range txs {
 			raw = append(raw, t.Bytes())
 		}
-		batch := msg.NewBatch(w.ID, w.Set.Epoch(), int(leader), view, raw, w.Votes[leader])
+		batch := msg.NewBatch(w.ID, epoch, int(leader), view, raw, w.Votes[leader])
 		b.Batches = []ledger.Batch{*batch}
 		b.Header.PayloadRoot = header.PayloadRoot([][32]byte{batch.Digest(w.ID)})
 		b.Header.Batches, b.Header.Txs = 1, uint64(len(txs))
 	}
+	return w.check(b)
+}
+
+func (w *World) check(b ledger.Block) *chain.Block {
+	w.T.Helper()
 	v, err := ledger.Verify(w.ID, b, nil)
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	return &chain.Block{Hash: b.Header.Hash(), Verified: v, Leaves: leaves}
+	return &chain.Block{Hash: b.Header.Hash(), Verified: v}
 }
 
-// justify makes the leaves of a block of a view on p.
-func (w *World) justify(p *header.Header, view uint64) [][]byte {
-	leaves := [][]byte{{}}
-	if p.View > 0 {
-		hash := p.Hash()
-		leaves[0] = w.join(cert.Notarize, p.View, hash[:]).Encode()
+// header is that of an empty block of a view on a parent. The set stays what it is,
+// in every epoch.
+func (w *World) header(p Parent, view uint64) header.Header {
+	h := header.Header{
+		Version: header.Version, ChainID: w.ID, Epoch: p.Header.Epoch, View: view, Height: p.Header.Height + 1,
+		TimeMS: p.Header.TimeMS + 100, Parent: p.Header.Hash(), ParentView: p.Header.View, Justification: merkle.Root(nil),
+		Leader: view % uint64(w.Set.Len()), PayloadRoot: header.PayloadRoot(nil), StateRoot: p.Roots.State, ReceiptsRoot: p.Roots.Receipts,
+		SetHash: p.Header.SetHash, Beacon: p.Header.Beacon, CertifiedMS: p.Header.CertifiedMS,
 	}
-	for v := p.View + 1; v < view; v++ {
-		leaves = append(leaves, w.join(cert.Nullify, v, nil).Encode())
+	if p.Header.Kind == header.KindSeal {
+		h.Epoch, h.ParentView, h.SetHash = h.Epoch+1, 0, [32]byte(p.Header.NextSet)
 	}
-	return leaves
+	return h
 }
 
-// Finalize signs a block's finalization with the votes of all Signers.
+// Seal makes the last block of the epoch on c's head, final by the n-th carrier
+// above it; n = 0: by itself.
+func (w *World) Seal(c *chain.Chain, n int) *chain.Block {
+	w.T.Helper()
+	p := w.Head(c)
+	h := w.header(p, p.Header.View+1)
+	h.Kind, h.NextSet = header.KindSeal, p.Roots.NextSet[:]
+	b := w.check(ledger.Block{Header: h})
+	for range n {
+		up := w.header(Parent{h, chain.Outcome{Roots: chain.Roots{State: h.StateRoot, Receipts: h.ReceiptsRoot}}}, h.View+1)
+		up.Kind, up.Height, up.Epoch, up.ParentView, up.SetHash = header.KindCarrier, h.Height, h.Epoch, h.View, h.SetHash
+		b.Carriers, h = append(b.Carriers, up), up
+	}
+	b.Finalization = w.certify(cert.Finalize, &h)
+	return b
+}
+
+// Finalize signs a block's finalization with the votes of all validators.
 func (w *World) Finalize(b *chain.Block) *cert.Certificate { return w.Certify(cert.Finalize, b) }
 
-// Certify joins the votes of all Signers for a block.
+// Certify joins the votes of all validators for a block.
 func (w *World) Certify(kind cert.Kind, b *chain.Block) *cert.Certificate {
-	return w.join(kind, b.Header().View, b.Hash[:])
+	return w.certify(kind, b.Header())
 }
 
-func (w *World) join(kind cert.Kind, view uint64, block []byte) *cert.Certificate {
+func (w *World) certify(kind cert.Kind, h *header.Header) *cert.Certificate {
 	var t msg.Tally
 	var last *msg.Vote
+	hash := h.Hash()
 	for i, k := range w.Votes {
-		if w.Signers != nil && !slices.Contains(w.Signers, i) {
-			continue
-		}
-		last = msg.SignVote(w.ID, kind, w.Set.Epoch(), view, block, i, k)
+		last = msg.SignVote(w.ID, kind, h.Epoch, h.View, hash[:], i, k)
 		t.Add(last, w.Set.Len(), w.Set.Power(i))
 	}
 	return t.Certificate(last)
@@ -230,7 +238,11 @@ func (w *World) join(kind cert.Kind, view uint64, block []byte) *cert.Certificat
 func (w *World) Final(c *chain.Chain, txs ...tx.Verified) *chain.Block {
 	w.T.Helper()
 	p := w.Head(c)
-	b := w.Child(p, p.Header.View+1, txs...)
+	view := p.Header.View + 1
+	if p.Header.Kind == header.KindSeal {
+		view = 1
+	}
+	b := w.Child(p, view, txs...)
 	b.Finalization = w.Finalize(b)
 	return b
 }

@@ -129,7 +129,7 @@ func (d *Driver) request(ctx context.Context, r consensus.Request) {
 	case consensus.FetchCert:
 		d.fetches.certs(ctx, r)
 	case consensus.Sync:
-		d.fetches.sync(ctx, r)
+		d.fetches.sync(ctx)
 	case consensus.Execute:
 		d.execute(ctx, r)
 	case consensus.Discard:

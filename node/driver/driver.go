@@ -4,9 +4,11 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,7 +79,8 @@ type Config struct {
 	Log       *slog.Logger
 }
 
-// Driver owns one Core. Create it with New, run it with Run.
+// Driver owns one Core, and with it one validator epoch. Create it with New, run
+// it with Run.
 type Driver struct {
 	cfg     Config
 	core    *consensus.Core
@@ -104,7 +107,10 @@ type Driver struct {
 	keep     uint64 // first log segment to keep once stable reaches keepView; 0: none planned
 	keepView uint64
 
-	stable atomic.Uint64 // a core can be rooted at this view after a power loss
+	left uint64 // monotonic ms since which others are known to be in a later epoch; 0: not
+
+	stable    atomic.Uint64 // a core can be rooted at this view after a power loss
+	overtaken atomic.Bool   // a frame of a later epoch has come
 }
 
 // New checks the configuration and builds the core. Errors: those of
@@ -134,8 +140,12 @@ func New(cfg Config) (*Driver, error) {
 // restore takes in the log: the batches that records above the root name, and how
 // much there is.
 func (d *Driver) restore() {
-	root := d.cfg.Core.Root.Header.View
+	root := uint64(0) // the root of the epoch has the view of another one
+	if r := &d.cfg.Core.Root.Header; r.Epoch == d.cfg.Core.Set.Epoch() {
+		root = r.View
+	}
 	named := map[[32]byte]bool{}
+	d.cfg.Records = slices.DeleteFunc(d.cfg.Records, func(r consensus.Record) bool { return r.Epoch != d.cfg.Core.Set.Epoch() })
 	for _, r := range d.cfg.Records {
 		d.logged = max(d.logged, r.View)
 		d.appended += len(r.Data)
@@ -158,13 +168,22 @@ func (d *Driver) restore() {
 	d.cfg.Batches = nil
 }
 
+// ErrLater reports a frame of a later epoch than the driver's.
+var ErrLater = errors.New("message of a later epoch")
+
 // Deliver takes one frame of a validator stream. It may be called from any
 // goroutine; when the node is overloaded, frames are dropped, which the
-// protocol's repetition heals (CONS-24). Errors: msg.ErrMalformed charges the peer.
+// protocol's repetition heals (CONS-24). Errors: msg.ErrMalformed charges the peer;
+// ErrLater: keep the frame for the driver of the next epoch. Somebody has seen
+// the end of ours, so if it does not come here soon, it is fetched.
 func (d *Driver) Deliver(frame []byte) error {
 	m, err := msg.Decode(frame)
 	if err != nil {
 		return err
+	}
+	if m.Epoch() > d.cfg.Core.Set.Epoch() {
+		d.overtaken.Store(true)
+		return ErrLater
 	}
 	to := d.raw
 	if m.Batch != nil {
@@ -185,8 +204,9 @@ func (d *Driver) Wake() {
 	}
 }
 
-// Run drives the core until ctx ends (nil) or the node must stop (the reason).
-// It is called once.
+// Run drives the core until ctx ends or the seal of its epoch is committed and
+// durable (both nil), or the node must stop (the reason). It is called once. After
+// a seal the log holds nothing that is still needed.
 func (d *Driver) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer d.wg.Wait()
@@ -213,6 +233,8 @@ func (d *Driver) Run(ctx context.Context) error {
 			return nil
 		case err := <-d.exec.failed:
 			return err
+		case <-d.exec.sealed:
+			return d.forget()
 		case m := <-d.raw:
 			d.sort(m)
 		case q := <-d.queries:
@@ -250,7 +272,33 @@ func (d *Driver) due(ctx context.Context) error {
 			return err
 		}
 	}
+	d.follow(ctx, now)
 	return d.trim()
+}
+
+// follow fetches the end of the epoch that others have left, if it did not come by
+// itself within Δ.
+func (d *Driver) follow(ctx context.Context, now uint64) {
+	switch {
+	case !d.overtaken.Load():
+	case d.left == 0:
+		d.left = now
+	case now >= d.left+d.cfg.Core.Params.DeltaMS:
+		d.left = now
+		d.fetches.sync(ctx)
+	}
+}
+
+// forget lets go of the whole log: what it says is below the seal.
+func (d *Driver) forget() error {
+	next, err := d.cfg.WAL.Segment()
+	if err != nil {
+		return fmt.Errorf("start log segment: %w", err)
+	}
+	if err := d.cfg.WAL.Release(next); err != nil {
+		return fmt.Errorf("release write-ahead log: %w", err)
+	}
+	return nil
 }
 
 // arm sets the timer to the next thing that due looks at.

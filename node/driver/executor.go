@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/openledger/openledger/consensus"
+	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/ledger/tx"
@@ -19,7 +20,8 @@ import (
 // alone writes to the chain.
 type executor struct {
 	d      *Driver
-	failed chan error // one error, after which run has ended
+	failed chan error    // one error, after which run has ended
+	sealed chan struct{} // closed when the seal of the epoch is committed and durable
 
 	mu    sync.Mutex
 	jobs  []func(context.Context) error
@@ -29,10 +31,11 @@ type executor struct {
 	lastSync uint64 // monotonic ms
 	unsynced int    // blocks since then
 	rooted   uint64 // view of the newest committed block with its own finalization
+	over     bool   // sealed is closed
 }
 
 func newExecutor(d *Driver) *executor {
-	return &executor{d: d, failed: make(chan error, 1), ready: make(chan struct{}, 1)}
+	return &executor{d: d, failed: make(chan error, 1), sealed: make(chan struct{}), ready: make(chan struct{}, 1)}
 }
 
 // push queues a job. The core bounds how many there can be: its window of
@@ -101,7 +104,7 @@ func (e *executor) execute(ctx context.Context, r *consensus.Execute, batches []
 	if err != nil {
 		return fmt.Errorf("block of height %d: %w", r.Header.Height, err)
 	}
-	roots, err := e.d.cfg.Chain.Execute(&chain.Block{Hash: r.Block, Verified: v})
+	out, err := e.d.cfg.Chain.Execute(&chain.Block{Hash: r.Block, Verified: v})
 	if errors.Is(err, chain.ErrStale) {
 		e.d.log.Debug("block not executed", "height", r.Header.Height, "err", err)
 		return nil
@@ -109,7 +112,7 @@ func (e *executor) execute(ctx context.Context, r *consensus.Execute, batches []
 	if err != nil {
 		return fmt.Errorf("execute height %d: %w", r.Header.Height, err)
 	}
-	e.d.input(ctx, consensus.Executed{Block: r.Block, StateRoot: roots.State, ReceiptsRoot: roots.Receipts})
+	e.d.input(ctx, consensus.Executed{Block: r.Block, StateRoot: out.State, ReceiptsRoot: out.Receipts, NextSet: out.NextSet, Waiting: out.Waiting})
 	return nil
 }
 
@@ -117,7 +120,11 @@ func (e *executor) execute(ctx context.Context, r *consensus.Execute, batches []
 // before the batches stop counting as undecided, so that no transaction is
 // selected twice.
 func (e *executor) decide(dec *consensus.Decision) error {
-	b, err := e.d.cfg.Chain.Decide(dec.Block, dec.Header.Height, dec.Finalization, dec.Leaves...)
+	fin, carriers := dec.Finalization, []header.Header(nil)
+	if dec.Proof != nil {
+		fin, carriers = &dec.Proof.Finalization, dec.Proof.Headers
+	}
+	b, err := e.d.cfg.Chain.Decide(dec.Block, dec.Header.Height, fin, carriers)
 	if err != nil {
 		return fmt.Errorf("commit height %d: %w", dec.Header.Height, err)
 	}
@@ -125,6 +132,9 @@ func (e *executor) decide(dec *consensus.Decision) error {
 		e.committed(b)
 	}
 	e.d.batches.decide(dec.Block)
+	if dec.Header.Kind == header.KindSeal {
+		return e.seal()
+	}
 	e.d.Wake()
 	if f := dec.Finalization; f != nil && f.View == dec.Header.View {
 		e.rooted = max(e.rooted, f.View)
@@ -134,6 +144,21 @@ func (e *executor) decide(dec *consensus.Decision) error {
 		return nil
 	}
 	return e.sync()
+}
+
+// seal makes the end of the epoch durable and ends the driver. The log is needed
+// no more: no signature of this epoch can follow, and the next one starts from the
+// database (CONS-40).
+func (e *executor) seal() error {
+	if err := e.sync(); err != nil {
+		return err
+	}
+	if e.over {
+		return nil
+	}
+	e.over = true
+	close(e.sealed)
+	return nil
 }
 
 func (e *executor) committed(b *chain.Block) {
@@ -161,13 +186,16 @@ func (e *executor) catchUp(ctx context.Context) error {
 	})
 	var root consensus.Root
 	err := e.do(ctx, func() (err error) {
+		if e.d.cfg.Chain.Set().Epoch() != e.d.cfg.Core.Set.Epoch() {
+			return e.seal()
+		}
 		if root, err = e.d.cfg.Chain.Root(); err != nil {
 			return err
 		}
 		e.rooted = max(e.rooted, root.Header.View)
 		return e.sync()
 	})
-	if err == nil && root.Finalization != nil {
+	if err == nil && root.Finalization != nil && root.Header.Epoch == e.d.cfg.Core.Set.Epoch() {
 		e.d.batches.decide(root.Header.Hash())
 		e.d.input(ctx, consensus.Synced{Root: root})
 	}

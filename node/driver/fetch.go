@@ -213,10 +213,10 @@ func (f *fetcher) pause(ctx context.Context) {
 }
 
 // sync catches up beside the voting; only commits run on the executor.
-func (f *fetcher) sync(ctx context.Context, r consensus.Sync) {
+func (f *fetcher) sync(ctx context.Context) {
 	f.once("sync", func() {
 		if err := f.d.exec.catchUp(ctx); err != nil && ctx.Err() == nil {
-			f.d.log.Info("sync", "target_view", r.Target.View, "err", err)
+			f.d.log.Info("sync", "err", err)
 		}
 	})
 }

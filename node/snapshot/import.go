@@ -25,7 +25,7 @@ func (f *Fetched) Import(home string, o store.Options, genesis []byte, final *ce
 	parent := f.Offer.Parent
 	err := store.Import(home, o, store.Snapshot{
 		Base:       store.Base{Height: parent.Height, ReceiptsRoot: f.Seal.ReceiptsRoot},
-		HeaderHash: parent.Hash(), HeaderAndCert: chain.EncodeHeaderCert(&parent, final),
+		HeaderHash: parent.Hash(), HeaderAndCert: chain.EncodeHeaderCert(&parent, final, nil),
 		Genesis: genesis, Root: f.Seal.StateRoot, Depth: f.Offer.Depth, Part: f.part,
 	})
 	if err != nil && !errors.Is(err, merkle.ErrRoot) && !errors.Is(err, snapshot.ErrChunk) {

@@ -46,7 +46,8 @@ func (l *ledger) Header(height uint64) (*header.Header, *cert.Certificate, error
 	if err != nil {
 		return nil, nil, err
 	}
-	return chain.DecodeHeaderCert(b)
+	h, fin, _, err := chain.DecodeHeaderCert(b)
+	return h, fin, err
 }
 
 func (l *ledger) commit(writes ...merkle.KV) {
@@ -67,7 +68,7 @@ func (l *ledger) commit(writes ...merkle.KV) {
 	if b.Root, b.Nodes, b.Stale, err = merkle.Update(nodes, old, b.Height, writes); err != nil {
 		l.t.Fatal(err)
 	}
-	b.HeaderHash, b.HeaderAndCert, b.Body = h.Hash(), chain.EncodeHeaderCert(&h, nil), []byte{0x80}
+	b.HeaderHash, b.HeaderAndCert, b.Body = h.Hash(), chain.EncodeHeaderCert(&h, nil, nil), []byte{0x80}
 	if err := l.s.Commit(b); err != nil {
 		l.t.Fatal(err)
 	}

@@ -3,10 +3,12 @@
 package sync
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/header"
+	"github.com/openledger/openledger/consensus/valset"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/node/chain"
@@ -21,8 +23,10 @@ type segment struct {
 	hash   header.Hash
 	final  []*chain.Block
 	open   []*chain.Block
-	size   int // bytes of open
-	full   int // bytes of the present answer
+	set    *valset.Set // of the epoch
+	sealed bool        // the epoch's last block is among final
+	size   int         // bytes of open
+	full   int         // bytes of the present answer
 }
 
 // start begins a segment at the head.
@@ -32,7 +36,7 @@ func (s *Syncer) start() (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &segment{s: s, parent: *last, hash: head.HeaderHash}, nil
+	return &segment{s: s, parent: *last, hash: head.HeaderHash, set: s.cfg.Chain.Set()}, nil
 }
 
 // take returns the blocks that are proved final.
@@ -50,16 +54,17 @@ func (g *segment) add(frame []byte) error {
 		return fmt.Errorf("%w: %w", ErrLie, err)
 	}
 	hash := b.Header.Hash()
-	own := b.Final != nil && b.Final.View == b.Header.View
-	err := b.Header.Check()
+	seal := b.Header.Kind == header.KindSeal
+	own := b.Final != nil && (seal || b.Final.View == b.Header.View)
+	err := g.place(&b.Header, own)
+	if err == nil {
+		err = b.Header.Check()
+	}
 	if err == nil {
 		err = g.parent.CheckChild(g.hash, &b.Header)
 	}
-	if err == nil {
-		err = b.justified()
-	}
 	if err == nil && own {
-		err = g.proved(b.Final, hash)
+		err = g.proved(&b)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: height %d: %w", ErrLie, b.Header.Height, err)
@@ -68,11 +73,12 @@ func (g *segment) add(frame []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: height %d: %w", ErrLie, b.Header.Height, err)
 	}
-	g.open = append(g.open, &chain.Block{Hash: hash, Verified: v, Finalization: b.Final, Leaves: b.Leaves})
+	g.open = append(g.open, &chain.Block{Hash: hash, Verified: v, Finalization: b.Final, Carriers: b.Carriers})
 	g.parent, g.hash = b.Header, hash
 	g.full += len(frame)
 	if g.size += len(frame); own {
 		g.close(b.Final)
+		g.sealed = seal
 	} else if len(g.open) > maxOpen || g.size > maxOpenLen {
 		return fmt.Errorf("%w: %d blocks without proof", ErrLie, len(g.open))
 	}
@@ -90,11 +96,30 @@ func (g *segment) close(fin *cert.Certificate) {
 	g.final, g.open, g.size = append(g.final, g.open...), nil, 0
 }
 
-// proved checks that fin finalizes the block.
-func (g *segment) proved(fin *cert.Certificate, block header.Hash) error {
-	if fin.Hash() != block {
-		return fmt.Errorf("certificate of another block")
+// place checks that the block is of the segment's epoch and part of the chain; own
+// says that it comes with its finalization.
+func (g *segment) place(h *header.Header, own bool) error {
+	switch {
+	case g.sealed:
+		return errors.New("a block after the seal in one answer")
+	case h.Kind == header.KindCarrier:
+		return errors.New("a carrier is no part of the chain")
+	case h.Kind == header.KindSeal && !own:
+		return errors.New("a seal without proof")
+	case h.Epoch != g.set.Epoch() || h.SetHash != g.set.Hash():
+		return fmt.Errorf("epoch %d or its set is not ours, %d", h.Epoch, g.set.Epoch())
 	}
-	c := g.s.cfg.Chain
-	return cert.VerifyFinalization(c.Set(), c.Env().ChainID, fin)
+	return nil
+}
+
+// proved checks that the block's certificate makes it final.
+func (g *segment) proved(b *Block) error {
+	if b.Header.Kind != header.KindSeal && len(b.Carriers) != 0 {
+		return errors.New("carriers above a block that is no seal")
+	}
+	if len(b.Carriers) > cert.MaxProofHeaders {
+		return fmt.Errorf("%d carriers", len(b.Carriers))
+	}
+	p := cert.FinalityProof{Finalization: *b.Final, Headers: b.Carriers}
+	return p.Verify(g.set, g.s.cfg.Chain.Env().ChainID, &b.Header)
 }

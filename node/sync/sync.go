@@ -83,14 +83,19 @@ func (s *Syncer) Wake() {
 	}
 }
 
-// Follow keeps a full node at the head until ctx ends. It writes to the chain.
-// Errors: those of chain.Commit; what peers do wrong is not one.
-func (s *Syncer) Follow(ctx context.Context) error {
+// Follow keeps a full node at the head until ctx ends or, with all that peers have
+// committed, done says so. It writes to the chain. Errors: those of chain.Commit;
+// what peers do wrong is not one.
+func (s *Syncer) Follow(ctx context.Context, done func() bool) error {
 	t := time.NewTimer(pollEvery)
 	defer t.Stop()
 	for {
-		if err := s.Catchup(ctx, s.commit); err != nil && !peersFault(err) && ctx.Err() == nil {
+		err := s.Catchup(ctx, s.commit)
+		if err != nil && !peersFault(err) && ctx.Err() == nil {
 			return err
+		}
+		if err == nil && done() {
+			return s.cfg.Chain.Sync()
 		}
 		t.Reset(pace / time.Duration(max(1, min(maxTurns, len(s.cfg.Source.Peers())))))
 		select {
@@ -186,6 +191,10 @@ func (s *Syncer) from(ctx context.Context, id peers.ID, commit Commit) (committe
 			return committed, err
 		case err != nil:
 			return committed, err
+		case run.sealed: // another set signs what follows
+			if run, err = s.start(); err != nil {
+				return committed, err
+			}
 		case run.parent.Height < before+MaxBlocks && run.full < MaxBytes:
 			if committed == 0 {
 				s.cfg.Source.Short(id, before)

@@ -7,10 +7,8 @@ import (
 	"fmt"
 
 	"github.com/openledger/openledger/consensus/cert"
-	"github.com/openledger/openledger/consensus/evidence"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/internal/enc"
-	"github.com/openledger/openledger/internal/merkle"
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/node/chain"
 )
@@ -35,36 +33,18 @@ type Request struct {
 }
 
 // Block is one frame of the answer. Final is the finalization of this block or
-// of a later one. Leaves is what Header.Justification commits to, or empty if the
-// peer does not have it or it is above maxLeaves: it is kept as evidence for the
-// case of a fork, and not verified (CONS-47).
+// of a later one; of a seal it is its own or that of the last of Carriers.
 type Block struct {
-	_       struct{} `cbor:",toarray"`
-	Header  header.Header
-	Final   *cert.Certificate
-	Leaves  [][]byte
-	Batches []ledger.Batch
-}
-
-// maxLeaves bounds the justification in a frame, in bytes.
-const maxLeaves = 64 << 10
-
-// justified checks the leaves as far as their hash and length go.
-func (b *Block) justified() error {
-	h, size := &b.Header, 0
-	for i, l := range b.Leaves {
-		if size += len(l); len(l) > evidence.MaxLeaf && (i > 0 || h.ParentView > 0) {
-			return fmt.Errorf("leaf %d of %d bytes is no certificate", i, len(l))
-		}
-	}
-	if len(b.Leaves) > 0 && (size > maxLeaves || uint64(len(b.Leaves)) != h.View-h.ParentView || merkle.Root(b.Leaves) != h.Justification) {
-		return errors.New("leaves of another justification")
-	}
-	return nil
+	_        struct{} `cbor:",toarray"`
+	Header   header.Header
+	Final    *cert.Certificate
+	Carriers []header.Header
+	Batches  []ledger.Batch
 }
 
 // Serve answers a request from the committed chain; above the head it sends
-// nothing. Errors: ErrRequest.
+// nothing. An answer ends with a seal, because who asks has to commit it before
+// it can check what follows (CONS-47). Errors: ErrRequest.
 func Serve(c *chain.Chain, req []byte, send func([]byte) error) error {
 	var q Request
 	if err := enc.Decode(req, &q); err != nil || q.From == 0 || q.Count == 0 || q.Count > MaxBlocks {
@@ -73,7 +53,11 @@ func Serve(c *chain.Chain, req []byte, send func([]byte) error) error {
 	head := c.Head().Height
 	size := 0
 	for h := q.From; h < q.From+q.Count && h <= head && size < MaxBytes; h++ {
-		hd, fin, err := c.Header(h)
+		raw, err := c.Store().HeaderCert(h)
+		if err != nil {
+			return fmt.Errorf("height %d: %w", h, err)
+		}
+		hd, fin, carriers, err := chain.DecodeHeaderCert(raw)
 		if err != nil {
 			return fmt.Errorf("height %d: %w", h, err)
 		}
@@ -81,17 +65,9 @@ func Serve(c *chain.Chain, req []byte, send func([]byte) error) error {
 		if err != nil {
 			return fmt.Errorf("height %d: %w", h, err)
 		}
-		leaves, err := c.Leaves(h)
-		if err != nil {
-			return fmt.Errorf("height %d: %w", h, err)
-		}
-		b := Block{Header: *hd, Final: fin, Leaves: leaves, Batches: batches}
-		if b.justified() != nil { // too long for a frame
-			b.Leaves = nil
-		}
-		frame := enc.Encode(b)
+		frame := enc.Encode(Block{Header: *hd, Final: fin, Carriers: carriers, Batches: batches})
 		size += len(frame)
-		if err := send(frame); err != nil {
+		if err := send(frame); err != nil || hd.Kind == header.KindSeal {
 			return err
 		}
 	}
