@@ -15,7 +15,7 @@ import (
 func (c *Core) decide() {
 	hole := false
 	c.far = false
-	for i := 0; i < len(c.chosen) && c.out.Err == nil; i++ {
+	for i := 0; i < len(c.chosen) && c.out.Err == nil && !c.done; i++ {
 		fin := c.views[c.chosen[i]].finalization
 		if fin == nil {
 			continue
@@ -29,7 +29,7 @@ func (c *Core) decide() {
 			continue
 		}
 		before := c.root
-		for j := len(path) - 1; j >= 0 && c.final(path[j], fin); j-- {
+		for j := len(path) - 1; j >= 0 && !c.done && c.final(path, j, fin); j-- {
 		}
 		if c.root != before {
 			c.behind = 0
@@ -54,9 +54,9 @@ func (c *Core) path(fin *cert.Certificate) ([]*block, bool) {
 		if b == nil || !b.full {
 			return path, false
 		}
-		if b.head.ParentView < c.root.head.View || b.head.Height <= c.root.head.Height {
+		if b.head.ParentView < c.root.view || b.head.Height <= c.root.head.Height {
 			c.fail(fmt.Errorf("%w: view %d is final at height %d, view %d at height %d",
-				ErrFork, fin.View, b.head.Height, c.root.head.View, c.root.head.Height))
+				ErrFork, fin.View, b.head.Height, c.root.view, c.root.head.Height))
 			return nil, false
 		}
 		path = append(path, b)
@@ -65,8 +65,10 @@ func (c *Core) path(fin *cert.Certificate) ([]*block, bool) {
 	return path, true
 }
 
-// final decides b, a child of the root, if it was executed.
-func (c *Core) final(b *block, fin *cert.Certificate) bool {
+// final decides path[i], a child of the root, if it was executed. fin finalizes
+// path[0]. A seal ends the epoch: what stands on it is never decided.
+func (c *Core) final(path []*block, i int, fin *cert.Certificate) bool {
+	b := path[i]
 	if c.rooted(b) == bad {
 		c.fail(fmt.Errorf("%w: height %d has state root %x and receipts root %x, ours are %x and %x", ErrStateMismatch,
 			b.head.Height, b.head.StateRoot, b.head.ReceiptsRoot, c.root.state, c.root.receipts))
@@ -83,9 +85,11 @@ func (c *Core) final(b *block, fin *cert.Certificate) bool {
 		fin = own
 	}
 	c.recordBlock(b)
-	c.out.Decide = append(c.out.Decide, Decision{
-		Block: b.hash, Header: b.head, Digests: b.prop.Digests, Leaves: b.prop.Leaves, Finalization: fin,
-	})
+	d := Decision{Block: b.hash, Header: b.head, Digests: b.prop.Digests, Leaves: b.prop.Leaves, Finalization: fin}
+	if b.head.Kind == header.KindSeal {
+		d.Proof, c.done = c.sealProof(path, i, fin), true
+	}
+	c.out.Decide = append(c.out.Decide, d)
 	if len(c.decided) == keepDecided {
 		c.decided = c.decided[1:]
 	}
@@ -96,10 +100,10 @@ func (c *Core) final(b *block, fin *cert.Certificate) bool {
 
 // setRoot makes b the root and forgets every view up to it.
 func (c *Core) setRoot(b *block, q *cert.Certificate) {
-	low := c.root.head.View + 1
+	low := c.root.view + 1
 	c.root, c.rootCert = b, q
 	var dropped []header.Hash
-	for v := low; v <= b.head.View; v++ {
+	for v := low; v <= b.view; v++ {
 		w := c.views[v]
 		if w == nil {
 			continue
@@ -115,14 +119,16 @@ func (c *Core) setRoot(b *block, q *cert.Certificate) {
 	if len(dropped) > 0 {
 		c.ask(Discard{dropped})
 	}
-	n, _ := slices.BinarySearch(c.chosen, b.head.View+1)
+	n, _ := slices.BinarySearch(c.chosen, b.view+1)
 	c.chosen = slices.Delete(c.chosen, 0, n)
 	c.dirty = true
 }
 
-// onSynced moves the root to a block that the driver has committed itself.
+// onSynced moves the root to a block of the epoch that the driver has committed
+// itself.
 func (c *Core) onSynced(r *Root) {
-	if r.Header.Height <= c.root.head.Height || r.Finalization == nil {
+	seal := r.Header.Kind == header.KindSeal
+	if r.Header.Height <= c.root.head.Height || r.Header.Epoch != c.cfg.Set.Epoch() || r.Finalization == nil && !seal {
 		return
 	}
 	b := rootBlock(r)
@@ -132,12 +138,15 @@ func (c *Core) onSynced(r *Root) {
 	}
 	c.setRoot(b, r.Finalization)
 	c.behind = 0
+	if c.done = seal; seal {
+		return
+	}
 	if c.newest == nil || r.Finalization.View > c.newest.View {
 		c.newest = r.Finalization
 	}
 	c.beat = c.now
-	if c.cur <= b.head.View {
-		c.enter(b.head.View+1, false)
+	if c.cur <= b.view {
+		c.enter(b.view+1, false)
 	}
 }
 
@@ -208,6 +217,10 @@ func (c *Core) obtain(w *view, hash header.Hash, q *cert.Certificate, again bool
 	if b.invalid || c.lawful(b) == bad {
 		return false
 	}
+	if b.head.Kind == header.KindCarrier { // nothing to fetch or execute
+		c.dirty, b.held = c.dirty || !b.held, true
+		return false
+	}
 	if len(b.prop.Digests) == 0 && !b.held {
 		b.held, c.dirty = true, true // nothing to wait for
 	}
@@ -273,7 +286,7 @@ func (c *Core) Certificates(from, to uint64, limit int) [][]byte {
 	if !add(c.newest) {
 		return out
 	}
-	from, to = max(from, c.root.head.View+1), min(to, c.cur)
+	from, to = max(from, c.root.view+1), min(to, c.cur)
 	for v := from; v <= to && v < from+4096; v++ {
 		if w := c.views[v]; w != nil && !(add(w.notarization) && add(w.nullification)) {
 			break

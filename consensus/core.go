@@ -4,7 +4,6 @@ package consensus
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/header"
@@ -65,53 +64,50 @@ type Core struct {
 	behind   uint64 // Now since which a Finalization waits for missing blocks; 0 = none
 	far      bool   // ... and too many of them: sync instead of fetching
 	syncing  bool   // Sync was requested
+	done     bool   // the seal of the epoch is decided
 	certsFor uint64 // view for which FetchCert was requested since the last resend
 }
 
 // New returns a core at its root. The first input must be Restored. Errors:
-// ErrConfig, and those of cert.VerifyFinalization for a root above genesis.
+// ErrConfig, and those of cert.VerifyFinalization for a root within the epoch.
 func New(cfg Config) (*Core, error) {
-	r := &cfg.Root
-	switch p := cfg.Params; {
-	case cfg.Set == nil:
-		return nil, fmt.Errorf("%w: no validator set", ErrConfig)
-	case p.DeltaMS == 0 || p.DeltaCapMS < p.DeltaMS || p.HeartbeatMS == 0:
-		return nil, fmt.Errorf("%w: timer parameters %+v", ErrConfig, p)
-	case r.Header.ChainID != cfg.ChainID || r.Header.SetHash != cfg.Set.Hash() || r.Header.Epoch != cfg.Set.Epoch():
-		return nil, fmt.Errorf("%w: root of another chain, set or epoch", ErrConfig)
-	case r.Header.View != 0 && (r.Finalization == nil || r.Finalization.Hash() != r.Header.Hash() || r.Finalization.View != r.Header.View):
-		return nil, fmt.Errorf("%w: root at view %d without its finalization", ErrConfig, r.Header.View)
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
-	if r.Header.View != 0 {
-		if err := cert.VerifyFinalization(cfg.Set, cfg.ChainID, r.Finalization); err != nil {
-			return nil, err
-		}
+	set, err := cfg.Set.Prepared()
+	if err != nil {
+		return nil, err
 	}
+	cfg.Set = set
 	c := &Core{
-		cfg: cfg, n: cfg.Set.Len(), self: -1, quorum: cfg.Set.Quorum(), delta: cfg.Params.DeltaMS,
-		sched: valset.NewSchedule(cfg.Set, cfg.Seed), heard: make([]uint64, cfg.Set.Len()),
+		cfg: cfg, n: set.Len(), self: -1, quorum: set.Quorum(), delta: cfg.Params.DeltaMS,
+		sched: valset.NewSchedule(set, cfg.Seed), heard: make([]uint64, set.Len()),
 		blocks: map[header.Hash]*block{}, views: map[uint64]*view{},
-	}
-	c.rules = header.Rules{
-		Epoch: cfg.Set.Epoch(), StartMS: cfg.Start.Header.TimeMS, EpochMS: cfg.Params.EpochMS, CertifyMS: cfg.Params.CertifyMS,
-		Aggregates: cfg.Set.Aggregates(), Draws: cfg.Set.Draws(),
+		rules: header.Rules{
+			Epoch: set.Epoch(), StartMS: cfg.Start.Header.TimeMS, EpochMS: cfg.Params.EpochMS, CertifyMS: cfg.Params.CertifyMS,
+			Aggregates: set.Aggregates(), Draws: set.Draws(),
+		},
 	}
 	if broken(mutSmallQuorum) {
-		c.quorum = (cfg.Set.Total()*2 + 2) / 3
+		c.quorum = (set.Total()*2 + 2) / 3
 	}
 	if !cfg.Key.IsZero() {
-		c.self = cfg.Set.Index(cfg.Key.Public())
+		c.self = set.Index(cfg.Key.Public())
 	}
-	c.root = rootBlock(r)
-	c.rootCert, c.newest = r.Finalization, r.Finalization
-	c.cur = r.Header.View + 1
+	c.root = rootBlock(&cfg.Root)
+	if cfg.Root.starts(set.Epoch()) {
+		c.root.view = 0
+	} else {
+		c.rootCert, c.newest = cfg.Root.Finalization, cfg.Root.Finalization
+	}
+	c.cur = c.root.view + 1
 	return c, nil
 }
 
 func rootBlock(r *Root) *block {
 	return &block{
-		hash: r.Header.Hash(), head: r.Header, law: good, held: true, executed: true, running: true,
-		state: r.StateRoot, receipts: r.ReceiptsRoot, recorded: true, asked: true,
+		hash: r.Header.Hash(), head: r.Header, view: r.Header.View, law: good, held: true, executed: true, running: true,
+		state: r.StateRoot, receipts: r.ReceiptsRoot, next: r.NextSet, waiting: r.Waiting, recorded: true, asked: true,
 	}
 }
 
@@ -134,18 +130,23 @@ func (c *Core) Step(in Input) Output {
 	} else {
 		c.handle(in.Event)
 	}
-	for c.dirty && c.out.Err == nil {
+	for c.dirty && c.out.Err == nil && !c.done {
 		c.dirty = false
 		c.advance()
 	}
 	if c.out.Err != nil {
 		return Output{Err: c.out.Err}
 	}
-	c.out.Deadline = c.deadline()
+	if !c.done {
+		c.out.Deadline = c.deadline()
+	}
 	return c.out
 }
 
 func (c *Core) handle(e Event) {
+	if c.done {
+		return // the next core goes on
+	}
 	switch e := e.(type) {
 	case Message:
 		c.onMessage(e.Verified)
@@ -162,7 +163,8 @@ func (c *Core) handle(e Event) {
 		}
 	case Executed:
 		if b := c.blocks[e.Block]; b != nil && b.running && !b.executed {
-			b.executed, b.state, b.receipts, c.dirty = true, e.StateRoot, e.ReceiptsRoot, true
+			b.executed, b.state, b.receipts, b.next, b.waiting = true, e.StateRoot, e.ReceiptsRoot, e.NextSet, e.Waiting
+			c.dirty = true
 		}
 	case Synced:
 		c.onSynced(&e.Root)
@@ -173,7 +175,9 @@ func (c *Core) handle(e Event) {
 // before it did.
 func (c *Core) advance() {
 	c.waitAt = 0
-	c.decide()
+	if c.decide(); c.done {
+		return
+	}
 	c.voteFinalize()
 	c.voteNotarize()
 	c.propose()
@@ -190,6 +194,10 @@ func (c *Core) fail(err error) {
 
 // View returns the current view.
 func (c *Core) View() uint64 { return c.cur }
+
+// Sealed reports whether the seal of the epoch was decided or synced: the core
+// takes no more inputs, and the next one starts from the seal (CONS-40).
+func (c *Core) Sealed() bool { return c.done }
 
 // Self returns the index of the own key in the set, -1 for an observer.
 func (c *Core) Self() int { return c.self }
@@ -239,7 +247,7 @@ type Stats struct {
 // to 256 above the current one.
 func (c *Core) Stats() Stats {
 	st := Stats{Stray: len(c.views), Views: len(c.views), Blocks: len(c.blocks), Delta: c.delta}
-	for v := c.root.head.View + 1; v <= c.cur+futureViews; v++ {
+	for v := c.root.view + 1; v <= c.cur+futureViews; v++ {
 		if w := c.views[v]; w != nil {
 			st.Stray--
 			st.Votes += w.notarize.Count() + w.nullify.Count() + w.finalize.Count()

@@ -76,14 +76,14 @@ func (r *rig) say(raw []byte) Output {
 }
 
 func (r *rig) vote(i int, k cert.Kind, view uint64, block []byte) []byte {
-	return msg.SignVote(r.cfg.ChainID, k, 0, view, block, i, r.keys[i]).Encode()
+	return msg.SignVote(r.cfg.ChainID, k, r.cfg.Set.Epoch(), view, block, i, r.keys[i]).Encode()
 }
 
 func (r *rig) cert(k cert.Kind, view uint64, block []byte, signers ...int) *cert.Certificate {
 	var t msg.Tally
 	var last *msg.Vote
 	for _, i := range signers {
-		last = msg.SignVote(r.cfg.ChainID, k, 0, view, block, i, r.keys[i])
+		last = msg.SignVote(r.cfg.ChainID, k, r.cfg.Set.Epoch(), view, block, i, r.keys[i])
 		t.Add(last, 4, 1)
 	}
 	return t.Certificate(last)

@@ -17,6 +17,7 @@ func (c *Core) onMessage(v msg.Verified) {
 		return
 	}
 	switch m := v.Message(); {
+	case epochOf(m) != c.cfg.Set.Epoch(): // checked under another core's set
 	case m.Vote != nil:
 		c.onVote(m)
 	case m.Cert != nil:
@@ -26,13 +27,28 @@ func (c *Core) onMessage(v msg.Verified) {
 	}
 }
 
+// epochOf returns the epoch of a message.
+func epochOf(m *msg.Message) uint64 {
+	switch {
+	case m.Vote != nil:
+		return m.Vote.Epoch
+	case m.Cert != nil:
+		return m.Cert.Epoch
+	case m.Proposal != nil:
+		return m.Proposal.Header.Epoch
+	case m.Batch != nil:
+		return m.Batch.Epoch
+	}
+	return 0
+}
+
 func (c *Core) onVote(m *msg.Message) {
 	v := m.Vote
-	if v.View <= c.root.head.View || v.View > c.cur+futureViews && !broken(mutNoWindow) {
+	if v.View <= c.root.view || v.View > c.cur+futureViews && !broken(mutNoWindow) {
 		return
 	}
 	w := c.at(v.View)
-	if int(v.Signer) == c.self {
+	if int(v.Signer) == c.self && c.signs(v.View) {
 		if !bytes.Equal(*w.signed(v.Kind), m.Bytes()) {
 			c.fail(fmt.Errorf("%w: %v of view %d", ErrTwin, v.Kind, v.View))
 		}
@@ -54,7 +70,9 @@ func (c *Core) count(v *msg.Vote) {
 		c.conflict(&msg.Message{Vote: other}, &msg.Message{Vote: v})
 	}
 	if power >= c.quorum {
-		c.adopt(t.Certificate(v), true)
+		if q := c.join(t, v); q != nil {
+			c.adopt(q, true)
+		}
 		return
 	}
 	// A third of the power that gives the view up wakes the timers.
@@ -74,7 +92,7 @@ func (c *Core) hear(i int, view uint64) { c.heard[i] = max(c.heard[i], view) }
 // adopt takes in a certificate: formed here from votes, or checked by Verify,
 // or from an own record.
 func (c *Core) adopt(q *cert.Certificate, formed bool) {
-	if q.View <= c.root.head.View {
+	if q.View <= c.root.view {
 		return
 	}
 	w := c.at(q.View)
@@ -82,7 +100,7 @@ func (c *Core) adopt(q *cert.Certificate, formed bool) {
 	if *slot != nil {
 		return
 	}
-	if !formed && !c.restoring && q.Has(c.self) && *w.signed(q.Kind.Vote()) == nil {
+	if !formed && !c.restoring && q.Has(c.self) && c.signs(q.View) && *w.signed(q.Kind.Vote()) == nil {
 		c.fail(fmt.Errorf("%w: %v of view %d", ErrTwin, q.Kind, q.View))
 		return
 	}
@@ -157,11 +175,11 @@ func (c *Core) onProposal(v msg.Verified) {
 	h, hash := &m.Proposal.Header, v.Hash()
 	known, asked := c.blocks[hash], c.chose(h.View, hash)
 	// The window comes before the schedule, which walks view by view.
-	if h.View <= c.root.head.View || h.View > c.cur+futureViews && !asked || int(h.Leader) != c.sched.Leader(h.View) {
+	if h.View <= c.root.view || h.View > c.cur+futureViews && !asked || int(h.Leader) != c.sched.Leader(h.View) {
 		return
 	}
 	switch {
-	case known == nil && int(h.Leader) == c.self:
+	case known == nil && int(h.Leader) == c.self && c.signs(h.View):
 		c.fail(fmt.Errorf("%w: Proposal of view %d", ErrTwin, h.View))
 		return
 	case known != nil && (known.full || len(v.Leaves()) == 0):
@@ -191,7 +209,7 @@ func (c *Core) learn(p *msg.Proposal, raw []byte, hash header.Hash, leaves []*ce
 	c.dirty = true
 	b, w := c.blocks[hash], c.at(p.Header.View)
 	if b == nil {
-		b = &block{hash: hash, head: p.Header}
+		b = &block{hash: hash, head: p.Header, view: p.Header.View}
 		c.blocks[hash] = b
 		if len(w.blocks) > 0 && int(p.Header.Leader) != c.self { // our own may have been recorded and never sent
 			c.conflict(&msg.Message{Proposal: w.blocks[0].prop}, &msg.Message{Proposal: p})
@@ -199,7 +217,7 @@ func (c *Core) learn(p *msg.Proposal, raw []byte, hash header.Hash, leaves []*ce
 		w.blocks = append(w.blocks, b)
 		if p.Header.View >= c.cur {
 			c.start = c.now
-			if w.first == nil && int(p.Header.Leader) != c.self {
+			if w.first == nil && (int(p.Header.Leader) != c.self || !c.signs(p.Header.View)) {
 				w.first = b
 			}
 		}
@@ -212,8 +230,10 @@ func (c *Core) learn(p *msg.Proposal, raw []byte, hash header.Hash, leaves []*ce
 // false for what is stale, too far ahead, or already known (CONS-13). Call it
 // on the goroutine that calls Step. Batches are always wanted.
 func (c *Core) Want(m *msg.Message) bool {
-	root := c.root.head.View
+	root := c.root.view
 	switch {
+	case c.done || epochOf(m) != c.cfg.Set.Epoch():
+		return m.Batch != nil
 	case m.Vote != nil:
 		v := m.Vote
 		if v.View <= root || v.View > c.cur+futureViews || int(v.Signer) >= c.n {

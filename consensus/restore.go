@@ -19,7 +19,7 @@ func (c *Core) restore(records []Record) {
 	c.started, c.restoring = true, true
 	for i := range records {
 		r := &records[i]
-		if r.View <= c.root.head.View {
+		if r.Epoch != c.cfg.Set.Epoch() || r.View <= c.root.view {
 			continue
 		}
 		if err := c.replay(r); err != nil {
@@ -36,7 +36,7 @@ func (c *Core) restore(records []Record) {
 	c.dirty = true
 	if c.self >= 0 {
 		c.out.Sync = len(records) > 0 // what was read must be there after the next crash too
-		c.ask(FetchCert{From: c.root.head.View + 1, To: c.cur})
+		c.ask(FetchCert{From: c.root.view + 1, To: c.cur})
 		if len(records) > 0 {
 			c.repeat()
 		}

@@ -12,6 +12,7 @@ import (
 type block struct {
 	hash   header.Hash
 	head   header.Header
+	view   uint64 // head.View; 0 for the root of the epoch
 	prop   *msg.Proposal
 	raw    []byte              // the encoded proposal; with all leaves once full
 	leaves []*cert.Certificate // decoded; nil element = empty leaf of an epoch root
@@ -25,7 +26,9 @@ type block struct {
 	executed bool
 	state    [32]byte
 	receipts [32]byte
-	recorded bool // its RecordBlock was appended
+	next     [32]byte // set that the state after it elects
+	waiting  bool     // an object awaits a seed after it
+	recorded bool     // its RecordBlock was appended
 }
 
 // verdict is the outcome of a check that may have to wait.

@@ -5,9 +5,10 @@ package consensus
 import "github.com/openledger/openledger/consensus/cert"
 
 // wanted reports whether a block is due (CONS-53, CONS-33): work is pending, the
-// newest certified block is not empty or not known, or the heartbeat is due.
+// newest certified block is not empty or not known, an object awaits a seed, the
+// epoch ends or its seal is not final yet, or the heartbeat is due.
 func (c *Core) wanted() bool {
-	if c.work || c.now >= c.beat+c.cfg.Params.HeartbeatMS {
+	if c.work || c.sealDue() || c.now >= c.beat+c.cfg.Params.HeartbeatMS {
 		return true
 	}
 	tip := c.root
@@ -17,7 +18,7 @@ func (c *Core) wanted() bool {
 			return true
 		}
 	}
-	return tip.head.Txs > 0
+	return tip.head.Txs > 0 || tip.waiting || c.carries(tip)
 }
 
 // awake reports whether the timers of the current view run.
@@ -57,7 +58,7 @@ func (c *Core) timeouts() {
 		}
 		c.resendAt = c.now + c.resendEvery()
 	}
-	if c.self < 0 {
+	if !c.signs(c.cur) {
 		return
 	}
 	if broken(mutNullifyFinal) && len(c.chosen) > 0 && c.now > c.entered+c.delta {
@@ -110,7 +111,7 @@ func (c *Core) resend() {
 	}
 	c.certsFor = 0
 	if len(c.chosen) > 0 {
-		c.ask(FetchCert{From: c.root.head.View + 1, To: c.cur})
+		c.ask(FetchCert{From: c.root.view + 1, To: c.cur})
 	}
 	c.repeat()
 }
@@ -123,13 +124,15 @@ func (c *Core) repeat() {
 	}
 	if c.newest != nil {
 		c.out.Send = append(c.out.Send, c.newest.Encode())
+	} else {
+		c.resendCert(c.startCert())
 	}
 	for _, v := range c.chosen {
 		if w := c.views[v]; w.finalization == nil {
 			c.resendOwn(w.own.finalize)
 		}
 	}
-	low := c.root.head.View + 1
+	low := c.root.view + 1
 	if c.cur > low+resendCerts {
 		low = c.cur - resendCerts
 	}
@@ -161,6 +164,7 @@ func (c *Core) resendCert(q *cert.Certificate) {
 func (c *Core) deadline() uint64 {
 	if c.woke == 0 && c.self >= 0 {
 		c.wait(c.beat + c.cfg.Params.HeartbeatMS)
+		c.awaitSeal()
 	}
 	if c.waitAt == 0 {
 		return 0

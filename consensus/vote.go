@@ -3,6 +3,8 @@
 package consensus
 
 import (
+	"bytes"
+
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
@@ -14,7 +16,7 @@ func (c *Core) lawful(b *block) verdict {
 	if b.law != open {
 		return b.law
 	}
-	if b.head.ParentView < c.root.head.View {
+	if b.head.ParentView < c.root.view {
 		b.law = bad // it leaves the final chain
 		return bad
 	}
@@ -25,7 +27,7 @@ func (c *Core) lawful(b *block) verdict {
 	switch v := c.lawful(p); {
 	case v != good:
 		b.law = v
-	case p.head.CheckChild(p.hash, &b.head) != nil || c.rules.Check(&p.head, &b.head) != nil || !justified(b):
+	case p.head.CheckChild(p.hash, &b.head) != nil || c.rules.Check(&p.head, &b.head) != nil || !c.drawn(p, &b.head) || !c.justified(b):
 		b.law = bad
 	default:
 		b.law = good
@@ -35,10 +37,10 @@ func (c *Core) lawful(b *block) verdict {
 
 // justified checks that the leaves are exactly the parent's certificate and a
 // Nullification of each view between (field 9 of CONS-31).
-func justified(b *block) bool {
+func (c *Core) justified(b *block) bool {
 	h := &b.head
 	if q := b.leaves[0]; h.ParentView == 0 {
-		if q != nil || len(b.prop.Leaves[0]) != 0 {
+		if !c.startsWith(b.prop.Leaves[0]) {
 			return false
 		}
 	} else if !broken(mutNoParentCheck) &&
@@ -56,23 +58,35 @@ func justified(b *block) bool {
 	return true
 }
 
-// rooted reports whether both roots in b's header are our own result of the
-// parent (CONS-21). It is open until the parent was executed.
+// rooted reports whether what b's header says of the state after its parent is
+// our own result: both roots (CONS-21), the next set in a seal (CONS-40), and
+// whether a VRF is due (CONS-35). It is open until the parent was executed. A
+// carrier repeats the roots of its seal.
 func (c *Core) rooted(b *block) verdict {
-	p := c.find(b.head.Parent)
+	p, h := c.find(b.head.Parent), &b.head
 	switch {
-	case p == nil || !p.executed:
+	case p == nil:
 		return open
-	case broken(mutNoRootCheck) || p.state == b.head.StateRoot && p.receipts == b.head.ReceiptsRoot:
+	case c.carries(p):
+		return c.rooted(p)
+	case !p.executed:
+		return open
+	case broken(mutNoRootCheck):
+		return good
+	case p.state == h.StateRoot && p.receipts == h.ReceiptsRoot && (len(h.VRF) > 0) == c.rules.Draw(h, p.waiting) &&
+		(h.Kind != header.KindSeal || bytes.Equal(h.NextSet, p.next[:])):
 		return good
 	}
 	return bad
 }
 
+// signs reports whether this key may sign anything of a view (CONS-45).
+func (c *Core) signs(v uint64) bool { return c.self >= 0 && v > c.cfg.NoSignUpTo }
+
 // voteNotarize is CONS-21 for the current view.
 func (c *Core) voteNotarize() {
 	w := c.views[c.cur]
-	if c.self < 0 || w == nil || w.first == nil || w.own.notarize != nil || w.own.nullify != nil || w.own.finalize != nil {
+	if !c.signs(c.cur) || w == nil || w.first == nil || w.own.notarize != nil || w.own.nullify != nil || w.own.finalize != nil {
 		return
 	}
 	b := w.first
@@ -87,7 +101,7 @@ func (c *Core) voteNotarize() {
 	}
 	c.recordBlock(b)
 	w.own.notarized = b.hash
-	c.cast(cert.Notarize, c.cur, b.hash[:])
+	c.cast(cert.Notarize, c.cur, b)
 }
 
 // voteFinalize is CONS-22 for every undecided view with a Notarization.
@@ -97,7 +111,7 @@ func (c *Core) voteFinalize() {
 	}
 	for _, v := range c.chosen {
 		w := c.views[v]
-		if w.notarization == nil || w.own.finalize != nil ||
+		if !c.signs(v) || w.notarization == nil || w.own.finalize != nil ||
 			w.own.nullify != nil && !broken(mutFinalizeNull) ||
 			w.own.notarize != nil && w.own.notarized != w.notarization.Hash() && !broken(mutFinalizeOther) {
 			continue
@@ -107,7 +121,7 @@ func (c *Core) voteFinalize() {
 			continue
 		}
 		if c.recordChain(b) {
-			c.cast(cert.Finalize, v, b.hash[:])
+			c.cast(cert.Finalize, v, b)
 		}
 	}
 }
@@ -139,10 +153,20 @@ func (c *Core) recordBlock(b *block) {
 	}
 }
 
-// cast signs, records, sends and counts an own vote. Callers have checked that
-// the rules allow it and that the view has none of that kind.
-func (c *Core) cast(k cert.Kind, v uint64, block []byte) {
-	vote := msg.SignVote(c.cfg.ChainID, k, c.cfg.Set.Epoch(), v, block, c.self, c.cfg.Key)
+// cast signs, records, sends and counts an own vote for b, nil in a Nullify.
+// Callers have checked that the rules allow it and that the view has none of that
+// kind. A Finalize of a certified block carries a share (CONS-32).
+func (c *Core) cast(k cert.Kind, v uint64, b *block) {
+	var hash []byte
+	if b != nil {
+		hash = b.hash[:]
+	}
+	epoch, vote := c.cfg.Set.Epoch(), (*msg.Vote)(nil)
+	if k == cert.Finalize && b.head.Certify == 1 {
+		vote = msg.SignShare(c.cfg.ChainID, epoch, v, hash, c.self, c.cfg.Key, c.cfg.BLS)
+	} else {
+		vote = msg.SignVote(c.cfg.ChainID, k, epoch, v, hash, c.self, c.cfg.Key)
+	}
 	raw := vote.Encode()
 	*c.at(v).signed(k) = raw
 	c.record(voteRecord(k), v, raw)
@@ -162,106 +186,4 @@ func voteRecord(k cert.Kind) RecordKind {
 		return RecordNullify
 	}
 	return RecordFinalize
-}
-
-// parent finds the block to build on in the current view (CONS-20), and the
-// leaves that justify it. Without a certificate of every view since, it
-// returns nil and the view whose certificate is missing; that is 0 if only a
-// body or a result is.
-func (c *Core) parent() (*block, [][]byte, uint64) {
-	var gap [][]byte
-	for v := c.cur - 1; v > c.root.head.View; v-- {
-		w := c.views[v]
-		if w == nil {
-			return nil, nil, v
-		}
-		if q := w.certificate(); q != nil {
-			b := c.blocks[q.Hash()]
-			if b != nil && b.held && b.executed && c.lawful(b) == good {
-				return b, leaves(q.Encode(), gap), 0
-			}
-		}
-		if w.nullification == nil {
-			if w.certificate() == nil {
-				return nil, nil, v
-			}
-			return nil, nil, 0
-		}
-		gap = append(gap, w.nullification.Encode())
-	}
-	first := []byte{}
-	if c.rootCert != nil {
-		first = c.rootCert.Encode()
-	}
-	return c.root, leaves(first, gap), 0
-}
-
-// leaves puts the parent's certificate before the gap, which is given newest
-// view first.
-func leaves(first []byte, gap [][]byte) [][]byte {
-	out := [][]byte{first}
-	for i := len(gap) - 1; i >= 0; i-- {
-		out = append(out, gap[i])
-	}
-	return out
-}
-
-// propose asks the driver for batches when the current view is ours and the
-// network wants a block (CONS-20, CONS-33, CONS-53).
-func (c *Core) propose() {
-	if c.self < 0 || c.sched.Leader(c.cur) != c.self || c.building == c.cur || !c.wanted() {
-		return
-	}
-	w := c.at(c.cur)
-	if w.own.proposal != nil || w.own.nullify != nil {
-		return
-	}
-	if at := c.start + c.cfg.Params.PaceMS; c.start != 0 && c.now < at {
-		c.wait(at)
-		return
-	}
-	p, _, missing := c.parent()
-	if p == nil {
-		if missing != 0 && c.certsFor != c.cur {
-			c.certsFor = c.cur
-			c.ask(FetchCert{From: c.root.head.View + 1, To: missing})
-		}
-		return
-	}
-	c.building = c.cur
-	c.ask(Build{View: c.cur, Parent: p.hash, ParentHeader: p.head})
-}
-
-// onBuilt makes the header, signs the proposal and votes for it (CONS-31).
-func (c *Core) onBuilt(e Built) {
-	w := c.at(c.cur)
-	if e.View != c.cur || c.building != c.cur || w.own.proposal != nil || w.own.nullify != nil {
-		return
-	}
-	p, just, _ := c.parent()
-	if p == nil || p.hash != e.Parent {
-		c.building = 0 // a better parent came meanwhile: ask again
-		c.dirty = true
-		return
-	}
-	h := header.Header{
-		Version: header.Version, ChainID: c.cfg.ChainID, Epoch: c.cfg.Set.Epoch(), View: c.cur,
-		Height: p.head.Height + 1, TimeMS: max(c.wall, p.head.TimeMS+1), Parent: p.hash, ParentView: p.head.View,
-		Justification: justification(just), Leader: uint64(c.self), PayloadRoot: header.PayloadRoot(e.Digests),
-		Batches: uint64(len(e.Digests)), Txs: e.Txs, StateRoot: p.state, ReceiptsRoot: p.receipts,
-		SetHash: c.cfg.Set.Hash(), Beacon: p.head.Beacon, CertifiedMS: p.head.CertifiedMS,
-	}
-	if h.Check() != nil {
-		e.Digests, e.Txs = nil, 0 // the driver broke a bound: an empty block
-		h.Batches, h.Txs, h.PayloadRoot = 0, 0, header.PayloadRoot(nil)
-	}
-	prop := msg.SignProposal(h, e.Digests, just, c.cfg.Key)
-	b := c.learn(prop, prop.Encode(), h.Hash(), decodeLeaves(just))
-	b.held = true
-	w.first = b
-	w.own.proposal = prop.Push()
-	c.recordBlock(b)
-	c.record(RecordPropose, c.cur, b.hash[:])
-	c.out.Sync = !broken(mutNoSync)
-	c.out.Send = append(c.out.Send, w.own.proposal)
 }
