@@ -95,6 +95,7 @@ func newVerifyCmd(a *app) *cobra.Command {
 			"openledger verify payout why.json --genesis join.json", is[*proof.Why]),
 		newVerifyKindCmd(a, "proof", "Check what stands, or does not stand, at a key of the state",
 			"openledger verify proof account.proof --header 0x…", is[*proof.State]),
+		newVerifyForkCmd(a),
 	)
 	return cmd
 }

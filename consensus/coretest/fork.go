@@ -5,8 +5,11 @@ package coretest
 import (
 	"fmt"
 
+	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/evidence"
+	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
+	"github.com/openledger/openledger/consensus/valset"
 )
 
 // Forks is what Convict found.
@@ -40,6 +43,44 @@ func (s *Sim) Convict() (Forks, error) {
 	}
 	return f, s.result()
 }
+
+// Final is one final block of a node, with what the node holds to prove it.
+type Final struct {
+	Header       header.Header
+	Leaves       [][]byte
+	Finalization *cert.Certificate // of this block or of a later one; nil for genesis
+}
+
+// Chain lists a node's final blocks from genesis on.
+func (n *Node) Chain() []Final {
+	var out []Final
+	for _, c := range n.db {
+		f := Final{Header: c.root.Header, Finalization: c.root.Finalization}
+		if m, err := msg.Decode(c.prop); err == nil && m.Proposal != nil {
+			f.Leaves = m.Proposal.Leaves
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// Forked returns two honest nodes whose final chains conflict, or nil.
+func (s *Sim) Forked() (a, b *Node) {
+	for i, a := range s.nodes {
+		for _, b := range s.nodes[i+1:] {
+			if !a.twin && !b.twin && divergence(a, b) >= 0 {
+				return a, b
+			}
+		}
+	}
+	return nil, nil
+}
+
+// Honest reports whether a validator follows the rules.
+func (s *Sim) Honest(index int) bool { return s.faults[index] == Honest }
+
+// Set returns the validator set.
+func (s *Sim) Set() *valset.Set { return s.set }
 
 // divergence returns the first height at which both have a block, and another
 // one; -1 if there is none.
@@ -83,13 +124,9 @@ func (s *Sim) convictPair(f *Forks, a, b *Node, at int) uint64 {
 // holds the Finalization.
 func (n *Node) branch(at int) evidence.Branch {
 	var out evidence.Branch
-	for _, c := range n.db[at:] {
-		block := evidence.Block{Header: c.root.Header}
-		if m, err := msg.Decode(c.prop); err == nil && m.Proposal != nil {
-			block.Leaves = m.Proposal.Leaves
-		}
-		out.Blocks = append(out.Blocks, block)
-		if fin := c.root.Finalization; fin != nil && fin.Hash() == c.root.Header.Hash() {
+	for _, f := range n.Chain()[at:] {
+		out.Blocks = append(out.Blocks, evidence.Block{Header: f.Header, Leaves: f.Leaves})
+		if fin := f.Finalization; fin != nil && fin.Hash() == f.Header.Hash() {
 			out.Finalization = fin
 			break
 		}
