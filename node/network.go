@@ -183,7 +183,7 @@ func (n *Node) protocols() error {
 				return d.ServeCerts(ctx, req, send)
 			}},
 	}
-	list = append(list, n.inferProtocol())
+	list = append(append(list, n.inferProtocol()), n.pastProtocols()...)
 	for _, p := range list {
 		if err := n.host.Streams().Register(p); err != nil {
 			return err

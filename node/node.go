@@ -70,6 +70,7 @@ type Node struct {
 	own      sync.Mutex     // held while a transaction of the operator is built and admitted
 	waiters  *waiters
 	heights  *heights
+	past     past
 
 	state   atomic.Value // string: starting, syncing, …
 	pruning atomic.Bool
@@ -100,6 +101,9 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, err
 	}
 	if err = n.openChain(); err != nil {
+		return nil, err
+	}
+	if err = n.openPast(); err != nil {
 		return nil, err
 	}
 	if err = n.openNetwork(); err != nil {

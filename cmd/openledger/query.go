@@ -159,21 +159,32 @@ func ofID(key func(state.ID) []byte) func(string) ([]byte, error) {
 	}
 }
 
+// proofKinds lists provable for people.
+const proofKinds = "account, operator, dataset, datanet, model, task, offer, channel, commit, licence, poa, key"
+
+// provableKey returns the state key of an object.
+func provableKey(kind, id string) ([]byte, error) {
+	parse, ok := provable[kind]
+	if !ok {
+		return nil, usage("%q is no kind; use one of %s", kind, proofKinds)
+	}
+	key, err := parse(id)
+	if err != nil {
+		return nil, usage("%s: %v", kind, err)
+	}
+	return key, nil
+}
+
 func newQueryProofCmd(a *app) *cobra.Command {
 	f := proveFlags{prove: true}
-	kinds := "account, operator, dataset, datanet, model, task, offer, channel, commit, licence, poa, key"
 	cmd := &cobra.Command{
 		Use: "proof KIND ID", Short: "Prove what stands, or does not stand, at a key of the state", Args: cobra.ExactArgs(2),
-		Long:    "Asks for a proof, checks it on this machine, and prints or writes it. KIND is one of " + kinds + "; ID is an address, an id, or for `key` the key in hex.",
+		Long:    "Asks for a proof, checks it on this machine, and prints or writes it. KIND is one of " + proofKinds + "; ID is an address, an id, or for `key` the key in hex.",
 		Example: "  openledger query proof dataset 0x… --out dataset.proof\n  openledger verify proof dataset.proof --genesis join.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			parse, ok := provable[args[0]]
-			if !ok {
-				return usage("%q is no kind; use one of %s", args[0], kinds)
-			}
-			key, err := parse(args[1])
+			key, err := provableKey(args[0], args[1])
 			if err != nil {
-				return usage("%s: %v", args[0], err)
+				return err
 			}
 			return a.call(cmd, func(ctx context.Context) error {
 				p, err := a.client().ChainProof(ctx, api.ProofParams{Key: key})

@@ -20,6 +20,7 @@ type ChainBackend interface {
 	ChainSupply(context.Context, Empty) (ChainSupply, error)
 	ChainEvents(context.Context, EventsParams) (ChainEvents, error)
 	ChainProof(context.Context, ProofParams) (StateProof, error)
+	ChainSeals(context.Context, SealsParams) (ChainSeals, error)
 }
 
 // ChainHead is the newest final block.
@@ -160,6 +161,28 @@ type StateProof struct {
 	Statement []byte `json:"statement"`
 }
 
+// SealsParams asks for the seals of validator epochs from From on. Count is 1..64
+// (default 64).
+type SealsParams struct {
+	From  uint64 `json:"from"`
+	Count uint64 `json:"count,omitempty"`
+}
+
+// Seal ends a validator epoch. Record is its header, its finality proof and the
+// set of the next epoch as a light client takes them (cert.Seal).
+type Seal struct {
+	Epoch  uint64 `json:"epoch"`
+	Height uint64 `json:"height"`
+	Hash   Hash   `json:"hash"`
+	TimeMS uint64 `json:"time_ms"`
+	Record []byte `json:"record"`
+}
+
+// ChainSeals are consecutive epochs; fewer than asked for when there are no more.
+type ChainSeals struct {
+	Items []Seal `json:"items"`
+}
+
 var chainMethods = []Method{
 	def("chain_head", Read, "The newest final block.", `{}`, Backend.ChainHead),
 	def("chain_header", Read, "A final header and its certificate.", `{"height":1}`, Backend.ChainHeader),
@@ -169,5 +192,6 @@ var chainMethods = []Method{
 	def("chain_validators", Read, "The validator set.", `{}`, Backend.ChainValidators),
 	heavy(def("chain_supply", Read, "Where every unit of OPEN is.", `{}`, Backend.ChainSupply)),
 	def("chain_events", Read, "Events after a cursor, in ledger order.", `{"from":{"height":1,"seq":0},"limit":10}`, Backend.ChainEvents),
+	def("chain_seals", Read, "The ends of validator epochs, with all that a light client needs to follow them.", `{"from":0,"count":2}`, Backend.ChainSeals),
 	def("chain_proof", Read, "Proof of the value, or of the absence, at a state key.", `{"key":"AQA="}`, Backend.ChainProof),
 }

@@ -59,6 +59,11 @@ func (c *Client) ChainParams(ctx context.Context, p api.Empty) (api.ChainParams,
 	return call[api.Empty, api.ChainParams](ctx, c, "chain_params", p)
 }
 
+// ChainSeals calls chain_seals.
+func (c *Client) ChainSeals(ctx context.Context, p api.SealsParams) (api.ChainSeals, error) {
+	return call[api.SealsParams, api.ChainSeals](ctx, c, "chain_seals", p)
+}
+
 // ChainValidators calls chain_validators.
 func (c *Client) ChainValidators(ctx context.Context, p api.Empty) (api.ChainValidators, error) {
 	return call[api.Empty, api.ChainValidators](ctx, c, "chain_validators", p)
