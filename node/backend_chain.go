@@ -156,8 +156,12 @@ func (n *Node) anchor(height uint64) (proof.Anchor, error) {
 	if err != nil {
 		return proof.Anchor{}, clientError(err)
 	}
+	set, err := n.setOf(h.Epoch)
+	if err != nil {
+		return proof.Anchor{}, clientError(err)
+	}
 	links := []header.Header{}
-	for up := height; fin == nil || len(links) == 0 || links[len(links)-1].View != fin.View; up++ {
+	for up := height; fin == nil || len(links) == 0 || links[len(links)-1].Hash() != fin.Hash(); up++ {
 		next, _, err := n.chain.Header(up)
 		if errors.Is(err, store.ErrNotFound) || len(links) > maxFinality {
 			return proof.Anchor{}, api.NotFinal(fmt.Sprintf("height %d has no finality proof yet", height))
@@ -166,6 +170,14 @@ func (n *Node) anchor(height uint64) (proof.Anchor, error) {
 			return proof.Anchor{}, err
 		}
 		links = append(links, *next)
+		if next.Kind == header.KindSeal { // the chain of this epoch goes on with carriers (CONS-40)
+			carriers, err := n.chain.Carriers(up)
+			if err != nil {
+				return proof.Anchor{}, err
+			}
+			links = append(links, carriers...)
+			break
+		}
 	}
-	return proof.NewAnchor(*h, cert.FinalityProof{Finalization: *fin, Headers: links[1:]}, n.chain.Set()), nil
+	return proof.NewAnchor(*h, cert.FinalityProof{Finalization: *fin, Headers: links[1:]}, set), nil
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/genesis"
 	"github.com/openledger/openledger/ledger/state"
@@ -184,6 +185,7 @@ func (n *Node) Run(ctx context.Context) error {
 		failed <- err
 	})
 	n.startWork(ctx)
+	n.spawn(func() { n.makeSnapshots(ctx) })
 	n.rpc.Start()
 	n.log.Info("ready", "rpc", "http://"+n.rpc.Addr(), "height", n.chain.Head().Height, "peer", n.host.ID(), "in", time.Since(n.started).Round(time.Millisecond))
 	var err error
@@ -251,6 +253,9 @@ func (n *Node) committed(b *chain.Block) {
 	n.waiters.committed(b.Verified.Txs())
 	if f := b.Finalization; int(h.Leader) == n.part.Load().index && f != nil && f.View == h.View {
 		n.publishFinal(h, b.Finalization)
+	}
+	if h.Kind == header.KindSeal {
+		n.sealed(b)
 	}
 	n.prune(h.Height)
 }

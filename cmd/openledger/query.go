@@ -69,7 +69,7 @@ func newQueryAccountCmd(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				report, err := a.checkProof(v.Proof, state.AccountKey(address), f)
+				report, err := a.checkProof(ctx, v.Proof, state.AccountKey(address), f)
 				if err == nil && f.prove {
 					err = matchesProof(v)
 				}
@@ -191,7 +191,7 @@ func newQueryProofCmd(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				report, err := a.checkProof(&p, key, f)
+				report, err := a.checkProof(ctx, &p, key, f)
 				if err != nil {
 					return err
 				}
@@ -221,7 +221,7 @@ func printProven(w io.Writer, r proof.Report) {
 
 // checkProof verifies a proof here, under the genesis of --home if it has one,
 // and writes it to --out. A false proof is exit code 1.
-func (a *app) checkProof(p *api.StateProof, key []byte, f proveFlags) (proof.Report, error) {
+func (a *app) checkProof(ctx context.Context, p *api.StateProof, key []byte, f proveFlags) (proof.Report, error) {
 	if !f.prove {
 		return proof.Report{}, nil
 	}
@@ -236,10 +236,10 @@ func (a *app) checkProof(p *api.StateProof, key []byte, f proveFlags) (proof.Rep
 	if raw, err := os.ReadFile(filepath.Join(a.home, "genesis.cbor")); err == nil {
 		doc, err := genesis.Decode(raw)
 		if err == nil {
-			t, err = genesisTrust(doc)
+			t, err = a.genesisTrust(ctx, doc, s.Epoch(), "")
 		}
 		if err != nil {
-			return proof.Report{}, usage("%s: %v", filepath.Join(a.home, "genesis.cbor"), err)
+			return proof.Report{}, fmt.Errorf("%s: %w", filepath.Join(a.home, "genesis.cbor"), err)
 		}
 	}
 	r, err := s.Verify(t)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,21 +15,23 @@ import (
 	"github.com/openledger/openledger/ledger/genesis"
 	"github.com/openledger/openledger/ledger/proof"
 	"github.com/openledger/openledger/rpc/api"
+	"github.com/openledger/openledger/rpc/client"
 	"github.com/openledger/openledger/testnet/bundle"
 )
 
 // trustFlags are what the reader of a statement knows from elsewhere.
-type trustFlags struct{ header, set, genesis string }
+type trustFlags struct{ header, set, genesis, seals string }
 
 func (f *trustFlags) bind(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.header, "header", "", "hash of a block that you know to be final")
 	fl.StringVar(&f.set, "set", "", "hash of the validator set that you trust")
 	fl.StringVar(&f.genesis, "genesis", "", "network file or genesis document whose validators you trust")
+	fl.StringVar(&f.seals, "seals", "", "seals of the epochs since, from `openledger light --seals FILE`; without it the node at --node is asked for them")
 }
 
-// trust reads the flags.
-func (f trustFlags) trust() (t proof.Trust, err error) {
+// trust reads the flags, for a statement of a validator epoch.
+func (f trustFlags) trust(ctx context.Context, a *app, epoch uint64) (t proof.Trust, err error) {
 	if f.header != "" {
 		h, err := api.ParseHash(f.header)
 		if err != nil {
@@ -48,24 +51,36 @@ func (f trustFlags) trust() (t proof.Trust, err error) {
 		if err != nil {
 			return t, usage("--genesis: %v", err)
 		}
-		g, err := genesisTrust(doc)
-		if err != nil {
-			return t, usage("--genesis: %v", err)
-		}
-		if t.ChainID = g.ChainID; f.set == "" {
-			t.Set = g.Set
+		if t.ChainID = doc.ChainID(); f.set == "" && f.header == "" {
+			return a.genesisTrust(ctx, doc, epoch, f.seals)
 		}
 	}
 	return t, nil
 }
 
-// genesisTrust trusts the validators of a genesis document.
-func genesisTrust(doc genesis.Doc) (proof.Trust, error) {
-	set, err := doc.ValidatorSet()
+// genesisTrust trusts the validators of a genesis document and those that they and
+// their successors have elected for an epoch: it follows the seals in a file, or
+// those of the node at --node, which is believed nothing.
+func (a *app) genesisTrust(ctx context.Context, doc genesis.Doc, epoch uint64, file string) (proof.Trust, error) {
+	l, err := startLight(ctx, nil, doc, lightFlags{})
 	if err != nil {
 		return proof.Trust{}, err
 	}
-	return proof.Trust{ChainID: doc.ChainID(), Set: set.Hash()}, nil
+	if file != "" {
+		err = followFile(l, epoch, file)
+	} else if epoch > l.Set().Epoch() {
+		err = a.client().Follow(ctx, l, epoch, nil)
+	}
+	if errors.Is(err, client.ErrFalse) {
+		return proof.Trust{}, &exitError{exitNo, err}
+	}
+	if err == nil && l.Set().Epoch() != epoch {
+		err = fmt.Errorf("seals lead to epoch %d only", l.Set().Epoch())
+	}
+	if err != nil {
+		return proof.Trust{}, usage("the statement is of epoch %d, whose validators the genesis does not name, and the way there is missing: %v; give --node of a running node, --seals FILE (`openledger light --seals FILE` writes it) or --set HASH", epoch, err)
+	}
+	return proof.Trust{ChainID: doc.ChainID(), Set: l.Set().Hash()}, nil
 }
 
 // readGenesis reads a network file, or the bytes of a genesis document.
@@ -86,7 +101,7 @@ func readGenesis(path string) (genesis.Doc, error) {
 
 func newVerifyCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "verify", Short: "Check receipts, payouts and proofs offline", Args: cobra.NoArgs,
-		Long: "Recomputes every term of a statement on this machine; no node is asked. Exit code 0: it holds. 1: it is false. 2: the file cannot be read.\n" +
+		Long: "Recomputes every term of a statement on this machine. A node is asked only for the seals of the epochs since the genesis, and believed nothing. Exit code 0: it holds. 1: it is false. 2: the file cannot be read.\n" +
 			"Trust begins with one thing that you know: a block hash, a validator set hash, or the genesis."}
 	cmd.AddCommand(
 		newVerifyKindCmd(a, "receipt", "Check an answer's receipt: signature and, with its proofs, price and shares",
@@ -118,10 +133,6 @@ func newVerifyKindCmd(a *app, kind, short, example string, right func(proof.Stat
 	cmd := &cobra.Command{
 		Use: kind + " FILE", Short: short, Args: cobra.ExactArgs(1), Example: "  " + example,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := f.trust()
-			if err != nil {
-				return err
-			}
 			b, err := os.ReadFile(args[0])
 			if err != nil {
 				return usage("%v", err)
@@ -136,11 +147,17 @@ func newVerifyKindCmd(a *app, kind, short, example string, right func(proof.Stat
 			if !right(s) {
 				return usage("%s is no %s; see `openledger verify --help`", args[0], kind)
 			}
-			r, err := s.Verify(t)
-			if errors.Is(err, proof.ErrTrust) {
-				return usage("%v with --header, --set or --genesis", err)
-			}
-			return a.printVerdict(cmd, r, err)
+			return a.call(cmd, func(ctx context.Context) error {
+				t, err := f.trust(ctx, a, s.Epoch())
+				if err != nil {
+					return err
+				}
+				r, err := s.Verify(t)
+				if errors.Is(err, proof.ErrTrust) {
+					return usage("%v with --header, --set or --genesis", err)
+				}
+				return a.printVerdict(cmd, r, err)
+			})
 		},
 	}
 	f.bind(cmd)

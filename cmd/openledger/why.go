@@ -69,15 +69,19 @@ func newWhyCmd(a *app) *cobra.Command {
 			}
 			return a.call(cmd, func(ctx context.Context) error {
 				c := a.client()
-				t, from, err := trustOrNode(ctx, c, f)
-				if err != nil {
-					return err
-				}
 				got, err := c.PoaWhy(ctx, api.WhyParams{Account: account, Commit: id})
 				if err != nil {
 					return err
 				}
-				return a.explain(cmd, got.Statement, account, id, t, from, file)
+				st, err := proof.DecodeWhy(got.Statement)
+				if err != nil {
+					return &exitError{exitNo, fmt.Errorf("the operator sent no statement: %w", err)}
+				}
+				t, from, err := a.trustOrNode(ctx, c, f, st.Epoch())
+				if err != nil {
+					return err
+				}
+				return a.explain(cmd, st, account, id, t, from, file)
 			})
 		},
 	}
@@ -88,8 +92,8 @@ func newWhyCmd(a *app) *cobra.Command {
 }
 
 // trustOrNode is what the flags trust, or else the node's genesis.
-func trustOrNode(ctx context.Context, c *client.Client, f trustFlags) (proof.Trust, string, error) {
-	t, err := f.trust()
+func (a *app) trustOrNode(ctx context.Context, c *client.Client, f trustFlags, epoch uint64) (proof.Trust, string, error) {
+	t, err := f.trust(ctx, a, epoch)
 	if err != nil || f != (trustFlags{}) {
 		return t, "what you gave", err
 	}
@@ -101,16 +105,13 @@ func trustOrNode(ctx context.Context, c *client.Client, f trustFlags) (proof.Tru
 	if err != nil {
 		return t, "", err
 	}
-	t, err = genesisTrust(doc)
+	t, err = a.genesisTrust(ctx, doc, epoch, "")
 	return t, "the genesis that the node names", err
 }
 
 // explain checks a statement and prints its terms.
-func (a *app) explain(cmd *cobra.Command, statement []byte, account keys.Address, id api.Hash, t proof.Trust, from, file string) error {
-	st, err := proof.DecodeWhy(statement)
-	if err != nil {
-		return &exitError{exitNo, fmt.Errorf("the operator sent no statement: %w", err)}
-	}
+func (a *app) explain(cmd *cobra.Command, st proof.Why, account keys.Address, id api.Hash, t proof.Trust, from, file string) error {
+	var err error
 	report, failed := st.Verify(t)
 	if errors.Is(failed, proof.ErrTrust) {
 		return usage("%v", failed)

@@ -13,6 +13,9 @@ import (
 // Statement is one of State, Receipt and Why.
 type Statement interface {
 	Verify(t Trust) (Report, error)
+	// Epoch is the validator epoch of the header that anchors the statement, 0 if
+	// there is none: whose set Trust.Set must be.
+	Epoch() uint64
 	Encode() []byte
 }
 

@@ -46,6 +46,14 @@ func NewReceipt(chainID [32]byte, s receipt.SignedReceipt, terms *Terms) Receipt
 	return Receipt{Format: FormatReceipt, ChainID: chainID, Signed: s, Terms: terms}
 }
 
+// Epoch implements Statement.
+func (s *Receipt) Epoch() uint64 {
+	if s.Terms == nil {
+		return 0
+	}
+	return s.Terms.Anchor.Header.Epoch
+}
+
 // Verify checks the signature and, with Terms, header, state proofs, price and
 // every share. Without Terms t needs no hash. Errors: ErrFalse with the first
 // check that failed, ErrTrust.

@@ -27,6 +27,9 @@ func NewState(a Anchor, p merkle.StateProof) State {
 	return State{Format: FormatState, Anchor: a, Proof: p}
 }
 
+// Epoch implements Statement.
+func (s *State) Epoch() uint64 { return s.Anchor.Header.Epoch }
+
 // Key returns the key that the statement is about.
 func (s *State) Key() []byte { return s.Proof.Key }
 

@@ -104,6 +104,9 @@ func (w *Why) Amount() (fixed.Amount, error) {
 
 var errNotCommit = errors.New("the key is not that of an epoch commit")
 
+// Epoch implements Statement.
+func (w *Why) Epoch() uint64 { return w.Anchor.Header.Epoch }
+
 // Verify recomputes every term: certificate, commit, line range, each receipt's
 // signature, place, price and shares, each line, their sum, and the bound on the
 // sum of all payees. Errors: ErrFalse with the first check that failed, ErrTrust.

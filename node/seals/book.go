@@ -44,7 +44,7 @@ func key(epoch uint64) []byte {
 }
 
 // Put keeps a record that is known to be true.
-func (b *Book) Put(r *cert.Seal) error { return b.local.Put(key(r.Header.Epoch), r.Encode(), false) }
+func (b *Book) Put(r *cert.Seal) error { return b.local.Put(key(r.Header.Epoch), r.Encode(), true) }
 
 // Get returns the record of an epoch. Errors: store.ErrNotFound.
 func (b *Book) Get(epoch uint64) (*cert.Seal, error) {
