@@ -8,11 +8,12 @@
 // is not exact, or of which one signature fails. It does not follow the
 // protocol; package consensus does.
 //
-// The main type is Certificate:
+// The main types are Certificate and Light, which follows the validator sets of
+// a chain from one trusted header:
 //
 //	fin, err := cert.Decode(b)
 //	if err == nil { err = cert.VerifyFinalization(set, chainID, fin) }
 //
 // Clauses: CONS-10 (signed bytes), CONS-11, CONS-12, CONS-32 (FinalityProof),
-// CONS-40.
+// CONS-40, CONS-49 (Light).
 package cert

@@ -12,6 +12,11 @@ import (
 	"github.com/openledger/openledger/internal/merkle"
 )
 
+// MaxLeaf bounds a justification leaf that is a certificate: none of 256
+// validators is longer. Whoever keeps blocks for the case of a fork refuses
+// longer ones, so that every unlawful leaf can be shown within MaxBytes.
+const MaxLeaf = 17 << 10
+
 // maxPath is the longest RFC 6962 path among header.MaxGap leaves.
 const maxPath = 16
 

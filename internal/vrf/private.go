@@ -50,7 +50,7 @@ func (p PrivateKey) Public() PublicKey { return p.k().public }
 
 // Prove returns the output β on alpha and the proof Γ ‖ c ‖ s that Verify
 // accepts. The same key and alpha give the same bytes. It panics if p is the
-// zero value. Cost: about 0.5 ms. Spec: CONS-34.
+// zero value. Cost: about 0.3 ms. Spec: CONS-34.
 func (p PrivateKey) Prove(alpha []byte) (proof [ProofSize]byte, beta [OutputSize]byte) {
 	s := p.k()
 	// Two proofs with one nonce and different challenges give x away; the nonce

@@ -65,8 +65,8 @@ func Fork(a, b Records, sets []*valset.Set) (Verdict, error) {
 	}
 	var fault error
 	differ := func(height uint64) bool {
-		ha, _, err1 := read(a, height)
-		hb, _, err2 := read(b, height)
+		ha, _, _, err1 := read(a, height)
+		hb, _, _, err2 := read(b, height)
 		if err := errors.Join(err1, err2); err != nil {
 			fault = errors.Join(fault, err)
 			return false
@@ -87,17 +87,17 @@ func Fork(a, b Records, sets []*valset.Set) (Verdict, error) {
 	return v, v.name(a, b, sets)
 }
 
-func read(r Records, height uint64) (*header.Header, *cert.Certificate, error) {
+func read(r Records, height uint64) (*header.Header, *cert.Certificate, []header.Header, error) {
 	b, err := r.HeaderCert(height)
 	if err != nil {
-		return nil, nil, fmt.Errorf("height %d: %w", height, err)
+		return nil, nil, nil, fmt.Errorf("height %d: %w", height, err)
 	}
 	return chain.DecodeHeaderCert(b)
 }
 
 // name fills in who is guilty of the fork at v.Height.
 func (v *Verdict) name(a, b Records, sets []*valset.Set) error {
-	common, _, err := read(a, v.Height-1)
+	common, _, _, err := read(a, v.Height-1)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func branch(r Records, from uint64) (evidence.Branch, error) {
 	var out evidence.Branch
 	var fins []*cert.Certificate
 	for h := from; h <= r.Head().Height && h < from+maxBranch; h++ {
-		hd, fin, err := read(r, h)
+		hd, fin, carriers, err := read(r, h)
 		if err != nil {
 			return out, err
 		}
@@ -160,13 +160,19 @@ func branch(r Records, from uint64) (evidence.Branch, error) {
 			return out, fmt.Errorf("%w: justification of height %d: %w", store.ErrCorrupt, h, err)
 		}
 		out.Blocks = append(out.Blocks, block)
+		for i := range carriers { // a seal is final by the last of them
+			out.Blocks = append(out.Blocks, evidence.Block{Header: carriers[i]})
+		}
 		fins = append(fins, fin)
-		hash := hd.Hash()
+		hash := out.Blocks[len(out.Blocks)-1].Header.Hash()
 		for _, f := range fins {
 			if f != nil && f.Hash() == hash {
 				out.Finalization = f
 				return out, nil
 			}
+		}
+		if hd.Kind == header.KindSeal {
+			break
 		}
 	}
 	return out, fmt.Errorf("%w: no Finalization at height %d or above", ErrRecords, from)

@@ -67,7 +67,7 @@ func extend(t *testing.T, w *chaintest.World, c *chain.Chain, signers []int, las
 		if !lastOnly {
 			fin = w.Finalize(b)
 		}
-		if _, err := c.Decide(b.Hash, b.Header().Height, fin, b.Leaves...); err != nil {
+		if _, err := c.Decide(b.Hash, b.Header().Height, fin, nil, b.Leaves...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -205,7 +205,7 @@ func written(t *testing.T, blocks []coretest.Final) string {
 	for i := range blocks {
 		b := store.Batch{
 			Height: uint64(i), HeaderHash: blocks[i].Header.Hash(), Body: []byte{0x80},
-			HeaderAndCert: chain.EncodeHeaderCert(&blocks[i].Header, blocks[i].Finalization),
+			HeaderAndCert: chain.EncodeHeaderCert(&blocks[i].Header, blocks[i].Finalization, nil),
 		}
 		if len(blocks[i].Leaves) > 0 {
 			b.Justification = enc.Encode(blocks[i].Leaves)

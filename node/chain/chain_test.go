@@ -3,6 +3,7 @@
 package chain_test
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -56,6 +57,15 @@ func TestABranchIsExecutedBesideItsSiblingAndTheWinnerIsCommitted(t *testing.T) 
 	must(c.Decide(child.Hash, 2, w.Finalize(child), nil))(t)
 	if c.Head().Height != 2 || c.Head().Root.Hash != rc.State {
 		t.Fatalf("head %+v", c.Head())
+	}
+	if got := must(c.Leaves(2))(t); len(got) != 0 {
+		t.Fatalf("%d leaves of a block that was decided without", len(got))
+	}
+	last := w.Final(c)
+	must(c.Execute(last))(t)
+	must(c.Decide(last.Hash, 3, last.Finalization, nil, last.Leaves...))(t)
+	if got := must(c.Leaves(3))(t); len(got) != 1 || !bytes.Equal(got[0], last.Leaves[0]) || len(got[0]) == 0 {
+		t.Fatalf("leaves %x, want %x", got, last.Leaves)
 	}
 }
 

@@ -40,15 +40,16 @@ func (c *Chain) Commit(b *Block) (done bool, err error) {
 	if _, err := c.Execute(b); err != nil {
 		return false, err
 	}
-	_, err = c.Decide(b.Hash, b.Header().Height, b.Finalization, b.Carriers)
+	_, err = c.Decide(b.Hash, b.Header().Height, b.Finalization, b.Carriers, b.Leaves...)
 	return err == nil, err
 }
 
 // Decide makes an executed block the head and returns it; nil if it was
 // committed before. carriers stand between a seal and what fin names. A seal
-// changes Set. Errors: ErrFork, ErrStale if it was never executed, those of
-// the store.
-func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate, carriers []header.Header) (*Block, error) {
+// changes Set. The leaves are the block's justification, none if not at hand;
+// they are kept as evidence (CONS-47). Errors: ErrFork, ErrStale if it was never
+// executed, those of the store.
+func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate, carriers []header.Header, leaves ...[]byte) (*Block, error) {
 	if old, err := c.committed(height, hash); old || err != nil {
 		return nil, err
 	}
@@ -57,9 +58,12 @@ func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate, c
 		return nil, fmt.Errorf("%w: decided block %x of height %d was not executed", ErrStale, hash[:4], height)
 	}
 	b := r.block
-	b.Finalization, b.Carriers = fin, carriers
+	b.Finalization, b.Carriers, b.Leaves = fin, carriers, leaves
 	batch := store.Batch{Height: height, HeaderHash: hash, HeaderAndCert: EncodeHeaderCert(b.Header(), fin, carriers),
 		Body: enc.Encode(b.Verified.Block().Batches), Writes: r.writes, Nodes: r.newNodes, Stale: r.stale, Root: r.root}
+	if len(leaves) > 0 {
+		batch.Justification = enc.Encode(leaves)
+	}
 	for _, rec := range r.receipts {
 		batch.Receipts = append(batch.Receipts, rec.Encode())
 	}

@@ -101,6 +101,20 @@ func (c *Chain) Carriers(height uint64) ([]header.Header, error) {
 	return carriers, err
 }
 
+// Leaves returns what a committed header's justification commits to; empty if
+// it was not at hand when the block was committed (CONS-47).
+func (c *Chain) Leaves(height uint64) ([][]byte, error) {
+	b, err := c.store.Justification(height)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	var list [][]byte
+	if err == nil && enc.Decode(b, &list) != nil {
+		err = fmt.Errorf("%w: justification of height %d", store.ErrCorrupt, height)
+	}
+	return list, err
+}
+
 // Batches returns a committed body.
 func (c *Chain) Batches(height uint64) ([]ledger.Batch, error) {
 	b, err := c.store.Body(height)

@@ -3,6 +3,7 @@
 package chaintest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/openledger/openledger/consensus/cert"
@@ -33,7 +34,9 @@ type World struct {
 	Set    *valset.Set
 	Votes  []keys.PrivateKey // vote keys in set order
 	People []keys.PrivateKey // of accounts with Rich each
-	nonces []uint64
+	// Signers are who signs certificates, by set index; nil: everybody.
+	Signers []int
+	nonces  []uint64
 }
 
 func key(kind byte, i int) keys.PrivateKey {
@@ -156,10 +159,17 @@ func (w *World) Head(c *chain.Chain) Parent {
 }
 
 // Child makes the block of a view on a parent, in one batch of the view's
-// validator. It has no certificate yet.
+// validator, justified by certificates. It has no certificate itself yet.
 func (w *World) Child(p Parent, view uint64, txs ...tx.Verified) *chain.Block {
 	w.T.Helper()
+	return w.ChildOf(p, view, w.justify(&p.Header, view), txs...)
+}
+
+// ChildOf is Child with other leaves, lawful or not.
+func (w *World) ChildOf(p Parent, view uint64, leaves [][]byte, txs ...tx.Verified) *chain.Block {
+	w.T.Helper()
 	b := ledger.Block{Header: w.header(p, view)}
+	b.Header.Justification = merkle.Root(leaves)
 	leader, epoch := b.Header.Leader, b.Header.Epoch
 	if len(txs) > 0 {
 		var raw [][]byte
@@ -171,7 +181,9 @@ func (w *World) Child(p Parent, view uint64, txs ...tx.Verified) *chain.Block {
 		b.Header.PayloadRoot = header.PayloadRoot([][32]byte{batch.Digest(w.ID)})
 		b.Header.Batches, b.Header.Txs = 1, uint64(len(txs))
 	}
-	return w.check(b)
+	block := w.check(b)
+	block.Leaves = leaves
+	return block
 }
 
 func (w *World) check(b ledger.Block) *chain.Block {
@@ -181,6 +193,23 @@ func (w *World) check(b ledger.Block) *chain.Block {
 		w.T.Fatal(err)
 	}
 	return &chain.Block{Hash: b.Header.Hash(), Verified: v}
+}
+
+// justify makes the leaves of a block of a view on p. A seal is proved by its own
+// Finalization here.
+func (w *World) justify(p *header.Header, view uint64) [][]byte {
+	leaves, epoch, low := [][]byte{{}}, p.Epoch, p.View
+	switch {
+	case p.Kind == header.KindSeal:
+		proof := cert.FinalityProof{Finalization: *w.certify(cert.Finalize, p)}
+		leaves[0], epoch, low = proof.Encode(), p.Epoch+1, 0
+	case p.View > 0:
+		leaves[0] = w.certify(cert.Notarize, p).Encode()
+	}
+	for v := low + 1; v < view; v++ {
+		leaves = append(leaves, w.join(cert.Nullify, epoch, v, nil).Encode())
+	}
+	return leaves
 }
 
 // header is that of an empty block of a view on a parent. The set stays what it is,
@@ -215,20 +244,27 @@ func (w *World) Seal(c *chain.Chain, n int) *chain.Block {
 	return b
 }
 
-// Finalize signs a block's finalization with the votes of all validators.
+// Finalize signs a block's finalization with the votes of all Signers.
 func (w *World) Finalize(b *chain.Block) *cert.Certificate { return w.Certify(cert.Finalize, b) }
 
-// Certify joins the votes of all validators for a block.
+// Certify joins the votes of all Signers for a block.
 func (w *World) Certify(kind cert.Kind, b *chain.Block) *cert.Certificate {
 	return w.certify(kind, b.Header())
 }
 
 func (w *World) certify(kind cert.Kind, h *header.Header) *cert.Certificate {
+	hash := h.Hash()
+	return w.join(kind, h.Epoch, h.View, hash[:])
+}
+
+func (w *World) join(kind cert.Kind, epoch, view uint64, block []byte) *cert.Certificate {
 	var t msg.Tally
 	var last *msg.Vote
-	hash := h.Hash()
 	for i, k := range w.Votes {
-		last = msg.SignVote(w.ID, kind, h.Epoch, h.View, hash[:], i, k)
+		if w.Signers != nil && !slices.Contains(w.Signers, i) {
+			continue
+		}
+		last = msg.SignVote(w.ID, kind, epoch, view, block, i, k)
 		t.Add(last, w.Set.Len(), w.Set.Power(i))
 	}
 	return t.Certificate(last)

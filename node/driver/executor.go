@@ -124,7 +124,7 @@ func (e *executor) decide(dec *consensus.Decision) error {
 	if dec.Proof != nil {
 		fin, carriers = &dec.Proof.Finalization, dec.Proof.Headers
 	}
-	b, err := e.d.cfg.Chain.Decide(dec.Block, dec.Header.Height, fin, carriers)
+	b, err := e.d.cfg.Chain.Decide(dec.Block, dec.Header.Height, fin, carriers, dec.Leaves...)
 	if err != nil {
 		return fmt.Errorf("commit height %d: %w", dec.Header.Height, err)
 	}

@@ -22,6 +22,12 @@ func (s *Store) HeaderCert(height uint64) ([]byte, error) {
 	return s.committed(heightKey(prefixHeader, height))
 }
 
+// Justification returns the justification of a committed block; ErrNotFound if
+// it was not at hand.
+func (s *Store) Justification(height uint64) ([]byte, error) {
+	return s.committed(heightKey(prefixJust, height))
+}
+
 // Receipts returns the receipts of a committed block in order; none is an empty
 // list. Errors: ErrNotFound above the head.
 func (s *Store) Receipts(height uint64) ([][]byte, error) {

@@ -21,6 +21,9 @@ type Batch struct {
 	Body []byte
 	// HeaderAndCert is the header with its finalization.
 	HeaderAndCert []byte
+	// Justification is what the header's justification commits to; empty if it is
+	// not at hand. It is evidence after a fork, nothing else needs it (CONS-47).
+	Justification []byte
 	// TxIDs are the transaction ids in block order: number i is found at index
 	// i by TxLocation, unless the id is zero: then what TxLocation finds stays.
 	// No id stands twice. Receipts has one entry for each, or more.
@@ -72,8 +75,11 @@ func (s *Store) Commit(b Batch) error {
 // entries lists the keys of the block, sorted, the header last: where it is
 // found, everything before it was written.
 func (b Batch) entries() []entry {
-	out := make([]entry, 0, 2+len(b.TxIDs)+len(b.Receipts)+len(b.Writes)+len(b.Nodes)+1)
+	out := make([]entry, 0, 3+len(b.TxIDs)+len(b.Receipts)+len(b.Writes)+len(b.Nodes)+1)
 	out = append(out, entry{heightKey(prefixBody, b.Height), notNil(b.Body)})
+	if len(b.Justification) > 0 {
+		out = append(out, entry{heightKey(prefixJust, b.Height), b.Justification})
+	}
 	for i, r := range b.Receipts {
 		out = append(out, entry{receiptKey(b.Height, uint32(i)), notNil(r)})
 	}

@@ -11,6 +11,7 @@ import (
 const (
 	prefixBody    = "b/" // height u64 → body
 	prefixHeader  = "c/" // height u64 → header and certificate
+	prefixJust    = "j/" // height u64 → justification leaves, if they were at hand
 	prefixReceipt = "r/" // height u64 ‖ index u32 → receipt
 	prefixTx      = "t/" // transaction id → height u64 ‖ index u32
 	prefixState   = "s/" // state key → flat value

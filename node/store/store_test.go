@@ -94,6 +94,9 @@ func block(t testing.TB, s *Store, writes ...merkle.KV) Batch {
 	b.Body = fmt.Appendf(nil, "body %d", b.Height)
 	b.HeaderAndCert = fmt.Appendf(nil, "header %d %x", b.Height, b.Root.Hash)
 	b.HeaderHash = sha256.Sum256(b.HeaderAndCert)
+	if b.Height%2 == 1 {
+		b.Justification = fmt.Appendf(nil, "leaves %d", b.Height)
+	}
 	for i := range b.Height % 4 {
 		b.TxIDs = append(b.TxIDs, sha256.Sum256(fmt.Append(nil, "tx", b.Height, i)))
 		b.Receipts = append(b.Receipts, fmt.Appendf(nil, "receipt %d %d", b.Height, i))
@@ -152,7 +155,13 @@ func dump(t testing.TB, s *Store) map[string]string {
 		if err := errors.Join(err1, err2, err3); err != nil {
 			t.Fatalf("block %d: %v", h, err)
 		}
-		out[fmt.Sprint("block ", h)] = fmt.Sprintf("%s|%s|%s", body, header, receipts)
+		just, err := s.Justification(h)
+		if errors.Is(err, ErrNotFound) {
+			just = []byte("none")
+		} else if err != nil {
+			t.Fatalf("block %d: %v", h, err)
+		}
+		out[fmt.Sprint("block ", h)] = fmt.Sprintf("%s|%s|%s|%s", body, header, receipts, just)
 		for i := range uint64(4) {
 			at, n, err := s.TxLocation(sha256.Sum256(fmt.Append(nil, "tx", h, i)))
 			out[fmt.Sprint("tx ", h, i)] = fmt.Sprint(at, n, errors.Is(err, ErrNotFound))

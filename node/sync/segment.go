@@ -63,6 +63,9 @@ func (g *segment) add(frame []byte) error {
 	if err == nil {
 		err = g.parent.CheckChild(g.hash, &b.Header)
 	}
+	if err == nil {
+		err = b.justified()
+	}
 	if err == nil && own {
 		err = g.proved(&b)
 	}
@@ -73,7 +76,7 @@ func (g *segment) add(frame []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: height %d: %w", ErrLie, b.Header.Height, err)
 	}
-	g.open = append(g.open, &chain.Block{Hash: hash, Verified: v, Finalization: b.Final, Carriers: b.Carriers})
+	g.open = append(g.open, &chain.Block{Hash: hash, Verified: v, Finalization: b.Final, Carriers: b.Carriers, Leaves: b.Leaves})
 	g.parent, g.hash = b.Header, hash
 	g.full += len(frame)
 	if g.size += len(frame); own {

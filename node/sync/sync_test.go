@@ -3,6 +3,7 @@
 package sync_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/openledger/openledger/consensus/cert"
+	"github.com/openledger/openledger/consensus/evidence"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/chaintest"
@@ -141,6 +143,13 @@ func TestAFreshNodeFetchesTheWholeChain(t *testing.T) {
 	if p.asked() != 4 { // 64 + 64 + 64 + 8
 		t.Errorf("%d requests", p.asked())
 	}
+	for h := uint64(1); h <= 200; h++ {
+		leaves, err1 := c.Leaves(h)
+		want, err2 := from.Leaves(h)
+		if err1 != nil || err2 != nil || len(want) != 1 || !slices.EqualFunc(leaves, want, bytes.Equal) {
+			t.Fatalf("height %d: justification %x, want %x, %v, %v", h, leaves, want, err1, err2)
+		}
+	}
 	if r, err := c.Root(); err != nil || r.Header.Height != 200 {
 		t.Fatalf("a core would start at %d, %v", r.Header.Height, err)
 	}
@@ -161,6 +170,8 @@ func TestAPeerThatLiesIsPunishedAndAnotherOneIsAsked(t *testing.T) {
 		"a header with another state root":      func(b []sync.Block) { b[39].Header.StateRoot[0] ^= 1 },
 		"a header of another chain":             func(b []sync.Block) { b[39].Header.ChainID[0] ^= 1 },
 		"a header that breaks a rule":           func(b []sync.Block) { b[39].Header.Kind = 7 },
+		"a justification with other leaves":     func(b []sync.Block) { b[39].Leaves = b[38].Leaves },
+		"a justification with a leaf more":      func(b []sync.Block) { b[39].Leaves = append(b[39].Leaves, nil) },
 		"blocks from another place than asked":  func(b []sync.Block) { copy(b, b[3:]) },
 	}
 	for name, falsify := range tests {
@@ -180,6 +191,30 @@ func TestAPeerThatLiesIsPunishedAndAnotherOneIsAsked(t *testing.T) {
 				t.Fatalf("punished %v", p.punished)
 			}
 		})
+	}
+}
+
+// TestALeafThatIsNoCertificateIsRefused: too long to be shown as evidence, it
+// would make a fork on it unattributable.
+func TestALeafThatIsNoCertificateIsRefused(t *testing.T) {
+	for size, ok := range map[int]bool{evidence.MaxLeaf: true, evidence.MaxLeaf + 1: false} {
+		w := chaintest.New(t, 4, 2)
+		from := w.Open(store.OpenMemory())
+		w.Grow(from, 1)
+		b := w.ChildOf(w.Head(from), 2, [][]byte{make([]byte, size)})
+		b.Finalization = w.Finalize(b)
+		if _, err := from.Commit(b); err != nil {
+			t.Fatal(err)
+		}
+		full := &server{chain: from, change: func(_ sync.Request, f []sync.Block) []sync.Block {
+			if len(f) > 0 {
+				f[len(f)-1].Leaves = b.Leaves
+			}
+			return f
+		}}
+		if c, err := fetch(t, w, sources(2, full)); errors.Is(err, sync.ErrLie) == ok || (c.Head().Height == 2) != ok {
+			t.Errorf("%d bytes: height %d, %v", size, c.Head().Height, err)
+		}
 	}
 }
 
