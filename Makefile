@@ -62,11 +62,11 @@ PAIRS ?= 5
 RATES ?= 500,2000
 compare: SECS := $(if $(filter command% environment%,$(origin SECS)),$(SECS),30)
 compare: build
-	cd testnet/compare && go build -o ../../bin/compare . && ../../bin/compare -binary ../../$(BIN) -pairs $(PAIRS) -secs $(SECS) -rates $(RATES) \
+	cd testnet/compare && go build -mod=mod -o ../../bin/compare . && ../../bin/compare -binary ../../$(BIN) -pairs $(PAIRS) -secs $(SECS) -rates $(RATES) \
 	  -markdown ../../docs/bench/consensus.md $(ARGS)
 
 compare-test:
-	cd testnet/compare && go vet ./... && go test ./...
+	cd testnet/compare && go vet -mod=mod ./... && go test -mod=mod ./...
 
 bench:
 	go test ./... -run '^$$' -bench . -benchtime 1s

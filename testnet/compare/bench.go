@@ -46,10 +46,14 @@ type bench struct {
 	doc   genesis.Doc // the ledger of the peer
 	self  string
 	nets  int
+	pair  int // the one that runs, from 1 on; 0: none
+	notes []string
 
 	ours, tuned, standard, paced side
 	runs                         []measure.Run
-	certs                        certCost
+	certs                        measure.Certs
+	areas                        []measure.Area // of the profile
+	profiled                     measure.Run
 }
 
 func newBench(o options, say, raw io.Writer) (*bench, error) {
@@ -68,7 +72,7 @@ func newBench(o options, say, raw io.Writer) (*bench, error) {
 		return nil, err
 	}
 	b.ours = side{"openledger", func(ctx context.Context, dir string) (network, error) {
-		return ours.Start(ctx, dir, b.binary, validators, b.port(), b.purse.Grants())
+		return ours.Start(ctx, dir, b.binary, validators, b.port(), b.purse.Grants(), "")
 	}}
 	b.tuned, b.standard, b.paced = b.peer(peer.Tuned), b.peer(peer.Default), b.peer(peer.Paced)
 	return b, nil
@@ -87,6 +91,7 @@ func (b *bench) port() int { return b.basePort + b.nets%10*10 }
 func (b *bench) on(ctx context.Context, s side, f func(network, *load.Purse) error) error {
 	b.nets++
 	dir := filepath.Join(b.dir, fmt.Sprintf("net%d", b.nets))
+	b.settle(ctx)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -100,6 +105,32 @@ func (b *bench) on(ctx context.Context, s side, f func(network, *load.Purse) err
 	}
 	n.Stop()
 	return os.RemoveAll(dir)
+}
+
+// settle waits until the machine has nothing left to do, for a few seconds at
+// most: the last network's files go to disk, other work may end.
+func (b *bench) settle(ctx context.Context) {
+	for range 5 {
+		before, err := proc.Read(nil)
+		if err != nil || !sleep(ctx, time.Second) {
+			return
+		}
+		after, err := proc.Read(nil)
+		if err != nil {
+			return
+		}
+		var r measure.Run
+		if proc.Fill(&r, before, after); !r.Loud(b.quiet) {
+			return
+		}
+	}
+}
+
+// note says what the report must not hide.
+func (b *bench) note(format string, args ...any) {
+	n := fmt.Sprintf(format, args...)
+	fmt.Fprintln(b.say, n)
+	b.notes = append(b.notes, n)
 }
 
 // shot is one load of a network.
@@ -123,9 +154,17 @@ func (b *bench) load(ctx context.Context, s side, n network, p *load.Purse, h sh
 		}
 		samples = append(samples, sample)
 	}}
+	before, err := skipped(ctx, n)
+	if err != nil {
+		return measure.Run{}, err
+	}
 	r, err := l.Run(ctx)
 	if err == nil {
 		err = failed
+	}
+	if err == nil {
+		r.Skipped, err = skipped(ctx, n)
+		r.Skipped -= before
 	}
 	if err != nil {
 		return r, err
@@ -133,13 +172,23 @@ func (b *bench) load(ctx context.Context, s side, n network, p *load.Purse, h sh
 	if len(samples) == 2 {
 		proc.Fill(&r, samples[0], samples[1])
 	}
-	r.Who, r.What = s.name, h.what
+	r.Who, r.What, r.Pair = s.name, h.what, b.pair
 	if r.Refused == 0 && r.Missing == 0 && r.Aborted == "" {
 		if err := b.audit(ctx, n, p); err != nil {
 			return r, err
 		}
 	}
 	return r, b.keep(r)
+}
+
+// skipped counts the views that gave no block so far, of a network that tells.
+func skipped(ctx context.Context, n network) (int, error) {
+	if v, ok := n.(interface {
+		Skipped(context.Context) (int, error)
+	}); ok {
+		return v.Skipped(ctx)
+	}
+	return 0, nil
 }
 
 // audit compares some accounts of the ledger with what was sent: a transfer that

@@ -2,5 +2,75 @@
 
 package main
 
-// certCost is processor time per block to check certificates in sync, n = 100.
-type certCost struct{ ours, peer float64 }
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/openledger/openledger/testnet/compare/measure"
+	"github.com/openledger/openledger/testnet/compare/ours"
+	"github.com/openledger/openledger/testnet/compare/peer"
+)
+
+const (
+	committee = 100 // validators of the synthetic chain
+	segment   = 64  // blocks of one request of sync (CONS-47)
+	certRuns  = 3
+)
+
+// certStep times the checks of finality in sync, in turns.
+func (b *bench) certStep(context.Context) error {
+	run, err := ours.Segment(committee, segment)
+	if err != nil {
+		return err
+	}
+	list, err := ours.List(committee)
+	if err != nil {
+		return err
+	}
+	commit, err := peer.Commit(committee)
+	if err != nil {
+		return err
+	}
+	b.certs = measure.Certs{Validators: committee, Segment: segment}
+	for range certRuns {
+		for _, c := range []struct {
+			out    *[]float64
+			check  func() error
+			blocks int
+		}{{&b.certs.Ours, run, segment}, {&b.certs.List, list, 1}, {&b.certs.Peer, commit, 1}} {
+			us, err := cpuOf(c.check)
+			if err != nil {
+				return err
+			}
+			*c.out = append(*c.out, us/float64(c.blocks))
+		}
+	}
+	fmt.Fprintf(b.say, "certificates, µs of CPU per block of %d validators: %v by segments of %d, %v by lists; cometbft %v\n", committee,
+		measure.Summarise(b.certs.Ours), segment, measure.Summarise(b.certs.List), measure.Summarise(b.certs.Peer))
+	return nil
+}
+
+// cpuOf repeats check for a while and returns microseconds of this process per
+// call.
+func cpuOf(check func() error) (float64, error) {
+	before, err := used()
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for start := time.Now(); time.Since(start) < 400*time.Millisecond; n++ {
+		if err := check(); err != nil {
+			return 0, err
+		}
+	}
+	after, err := used()
+	return float64((after - before).Microseconds()) / float64(n), err
+}
+
+func used() (time.Duration, error) {
+	var r syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano()), err
+}

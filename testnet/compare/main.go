@@ -53,11 +53,10 @@ type options struct {
 	dir      string
 	markdown string
 	raw      string
-	profile  string
 }
 
 // steps a comparison can be cut down to.
-const allSteps = "certificates,pairs,default,idle,dead,knee"
+const allSteps = "certificates,pairs,default,idle,dead,knee,profile"
 
 func parse(args []string) (options, error) {
 	var o options
@@ -76,7 +75,6 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.dir, "dir", "", "folder of the networks (default: a temporary one)")
 	f.StringVar(&o.markdown, "markdown", "", "write the report to this file")
 	f.StringVar(&o.raw, "raw", "", "write each run as a JSON line to this file")
-	f.StringVar(&o.profile, "pprof", "", "HOST:PORT of the profiler of our node 0; measure nothing else then")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

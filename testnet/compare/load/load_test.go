@@ -74,7 +74,7 @@ func TestAnOpenLoopCountsFromTheDueInstant(t *testing.T) {
 		}
 		// 20 batches a second, blocks every 100 ms: a batch waits 50 or 100 ms, and a
 		// poll of 4 ms.
-		if r.Sent != 1_200 || r.Refused != 0 || r.Missing != 0 || r.Executed != 400 || samples != 2 {
+		if r.Sent != 1_200 || r.Refused != 0 || r.Missing != 0 || r.Executed < 380 || r.Executed > 420 || samples != 2 {
 			t.Errorf("%+v, %d samples", r, samples)
 		}
 		if r.P50 < 50 || r.Max > 105 || r.Blocks < 19 || r.Blocks > 21 {

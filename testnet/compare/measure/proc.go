@@ -47,23 +47,34 @@ func (m Machine) Sub(before Machine) Machine {
 	return Machine{m.Work - before.Work, m.Idle - before.Idle, m.Interrupt - before.Interrupt, m.Steal - before.Steal}
 }
 
-// ParseProcess reads user and system time of all threads, in ticks, from the text
-// of /proc/<pid>/stat. The name in parentheses may hold anything. Errors: ErrProc.
-func ParseProcess(stat string) (ticks uint64, err error) {
+// Process is the processor time of all threads of a process, user and system, in
+// ticks.
+type Process struct {
+	Parent int
+	Ticks  uint64
+}
+
+// Kernel reports whether the process is a thread of the kernel.
+func (p Process) Kernel() bool { return p.Parent == 2 }
+
+// ParseProcess reads the text of /proc/<pid>/stat. The name in parentheses may
+// hold anything. Errors: ErrProc.
+func ParseProcess(stat string) (Process, error) {
 	i := strings.LastIndexByte(stat, ')')
 	if i < 0 {
-		return 0, fmt.Errorf("%w: %.60q", ErrProc, stat)
+		return Process{}, fmt.Errorf("%w: %.60q", ErrProc, stat)
 	}
 	f := strings.Fields(stat[i+1:]) // from field 3 on
 	if len(f) < 13 {
-		return 0, fmt.Errorf("%w: %.60q", ErrProc, stat)
+		return Process{}, fmt.Errorf("%w: %.60q", ErrProc, stat)
 	}
+	parent, err := strconv.Atoi(f[1])
 	user, err1 := strconv.ParseUint(f[11], 10, 64)
 	system, err2 := strconv.ParseUint(f[12], 10, 64)
-	if err := errors.Join(err1, err2); err != nil {
-		return 0, fmt.Errorf("%w: %.60q", ErrProc, stat)
+	if err := errors.Join(err, err1, err2); err != nil {
+		return Process{}, fmt.Errorf("%w: %.60q", ErrProc, stat)
 	}
-	return user + system, nil
+	return Process{parent, user + system}, nil
 }
 
 // ParseSyncs counts the calls in a table of `strace -c`: fsync, fdatasync and

@@ -12,7 +12,8 @@ import (
 // from the end of the warm-up to the last submission.
 type Run struct {
 	Who   string `json:"who"`
-	What  string `json:"what"` // "load", "dead", "idle", "knee", "sync"
+	What  string `json:"what"`           // "load", "dead", "idle", "knee", "sync", "profile"
+	Pair  int    `json:"pair,omitempty"` // from 1 on; 0: not one of a pair
 	Rate  int    `json:"rate,omitempty"`
 	Batch int    `json:"batch,omitempty"`
 
@@ -23,6 +24,7 @@ type Run struct {
 	Reasons  map[string]int `json:"reasons,omitempty"`
 	Executed int            `json:"executed,omitempty"` // seen executed within the window
 	Blocks   int            `json:"blocks"`             // within the window
+	Skipped  int            `json:"skipped,omitempty"`  // views of ours without a block, warm-up included
 
 	P50 float64 `json:"p50_ms,omitempty"`
 	P90 float64 `json:"p90_ms,omitempty"`
@@ -31,8 +33,8 @@ type Run struct {
 
 	NodeCPU   []float64 `json:"node_cpu_s"` // per live node
 	LoaderCPU float64   `json:"loader_cpu_s"`
-	Interrupt float64   `json:"interrupt_cpu_s"`
-	Other     float64   `json:"other_cores"` // work of anything else, in cores
+	Kernel    float64   `json:"kernel_cpu_s"` // interrupts and the kernel's own threads: disk and network
+	Other     float64   `json:"other_cores"`  // work of anything else, in cores
 	Steal     float64   `json:"steal_cores"`
 	MiB       float64   `json:"rss_mib"`             // of all nodes together
 	Syncs     int       `json:"syncs,omitempty"`     // of one node, What is "sync"
@@ -101,8 +103,8 @@ func (r Run) String() string {
 	case r.What == "sync":
 		return fmt.Sprintf("%s %d syncs in %d blocks", head, r.Syncs, r.Blocks)
 	case r.Aborted != "":
-		return fmt.Sprintf("%s %d/s by %d: ended early, %s; %d refused of %d %v", head, r.Rate, r.Batch, r.Aborted, r.Refused, r.Sent, r.Reasons)
+		return fmt.Sprintf("%s %d/s by %d: ended early, %s; %d refused of %d %v, %d views skipped", head, r.Rate, r.Batch, r.Aborted, r.Refused, r.Sent, r.Reasons, r.Skipped)
 	}
-	return fmt.Sprintf("%s %d/s by %d: p50 %.0f p90 %.0f p99 %.0f max %.0f ms, %.0f µs per tx and node, %d executed, %d refused, %d missing; %s",
-		head, r.Rate, r.Batch, r.P50, r.P90, r.P99, r.Max, r.CPUPerTx(), r.Executed, r.Refused, r.Missing, tail)
+	return fmt.Sprintf("%s %d/s by %d: p50 %.0f p90 %.0f p99 %.0f max %.0f ms, %.0f µs per tx and node, %d executed, %d refused, %d missing, %d views skipped; %s",
+		head, r.Rate, r.Batch, r.P50, r.P90, r.P99, r.Max, r.CPUPerTx(), r.Executed, r.Refused, r.Missing, r.Skipped, tail)
 }

@@ -55,7 +55,7 @@ func number(x float64) string {
 	switch a := math.Abs(x); {
 	case math.IsNaN(x):
 		return "–"
-	case math.IsInf(x, 0):
+	case math.IsInf(x, 0) || x >= never:
 		return "∞"
 	case a >= 100 || x == math.Trunc(x):
 		return fmt.Sprintf("%.0f", x)

@@ -43,9 +43,9 @@ func TestTheKernelsTextIsRead(t *testing.T) {
 	if d := m.Sub(Machine{Work: 10, Idle: 50, Interrupt: 3, Steal: 8}); d != (Machine{Work: 50, Idle: 400, Interrupt: 10}) {
 		t.Errorf("difference %+v", d)
 	}
-	got, err := ParseProcess("4711 (a b) c) S 1 4711 4711 0 -1 4194560 3 0 0 0 120 34 0 0 20 0 7 0 99 0 0\n")
-	if err != nil || got != 154 {
-		t.Errorf("%d ticks, %v", got, err)
+	got, err := ParseProcess("4711 (a b) c) S 2 4711 4711 0 -1 4194560 3 0 0 0 120 34 0 0 20 0 7 0 99 0 0\n")
+	if err != nil || got != (Process{Parent: 2, Ticks: 154}) || !got.Kernel() {
+		t.Errorf("%+v, %v", got, err)
 	}
 	calls, err := ParseSyncs("% time seconds usecs/call calls syscall\n------ ---- --- --- ---\n  9.00 0.1 10 7 fsync\n  1.00 0.0 10 5 fdatasync\n------ ----\n100.00 0.1 10 12 total\n")
 	if err != nil || calls != 12 {

@@ -40,19 +40,24 @@ func Document(dir, program string, validators, basePort int, grants []genesis.Al
 }
 
 // Start makes a network in dir, which must not hold one, and waits until every
-// node has the first block. args are more flags of `openledger node`.
-func Start(ctx context.Context, dir, program string, validators, basePort int, grants []genesis.Alloc, args ...string) (*Network, error) {
+// node has the first block. profiler, if not empty, is the address at which node
+// 1, which nobody watches, serves Go's profiler.
+func Start(ctx context.Context, dir, program string, validators, basePort int, grants []genesis.Alloc, profiler string) (*Network, error) {
 	homes, doc, err := Document(dir, program, validators, basePort, grants)
 	if err != nil {
 		return nil, err
 	}
 	n := &Network{Procs: proc.Group{Dir: dir}, chain: doc.ChainID(), rpc: load.NewRPC()}
-	for _, m := range homes.Nodes {
+	for i, m := range homes.Nodes {
 		if err := asShipped(filepath.Join(m.Home, "config.toml")); err != nil {
 			return nil, err
 		}
 		n.urls = append(n.urls, m.RPC+"/rpc")
-		if err := n.Procs.Start(m.Name, program, append([]string{"node", "--home", m.Home}, args...)...); err != nil {
+		args := []string{"node", "--home", m.Home}
+		if i == 1 && profiler != "" {
+			args = append(args, "--pprof-addr", profiler)
+		}
+		if err := n.Procs.Start(m.Name, program, args...); err != nil {
 			n.Stop()
 			return nil, err
 		}
@@ -151,4 +156,16 @@ func (n *Network) Nonce(ctx context.Context, a keys.Address) (uint64, error) {
 	var got api.AccountView
 	err := n.rpc.Call(ctx, n.urls[0], "account_get", api.AccountParams{Address: a}, &got)
 	return got.Nonce, err
+}
+
+// Skipped is the number of views without a block, up to the newest block of node
+// 0: timeouts, dead leaders.
+func (n *Network) Skipped(ctx context.Context) (int, error) {
+	height, err := n.Height(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var h api.ChainHeader
+	err = n.rpc.Call(ctx, n.urls[0], "chain_header", api.HeightParams{Height: height}, &h)
+	return int(h.View) - int(h.Height), err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type Sample struct {
 	machine measure.Machine
 	nodes   []uint64 // ticks
 	self    uint64
+	kernel  uint64 // its threads: disk and network of whoever uses them
 	mib     float64
 }
 
@@ -46,7 +48,8 @@ func Read(pids []int) (Sample, error) {
 		s.nodes = append(s.nodes, t)
 		s.mib += resident(pid)
 	}
-	return s, nil
+	s.kernel, err = kernel()
+	return s, err
 }
 
 func ticks(pid int) (uint64, error) {
@@ -54,7 +57,27 @@ func ticks(pid int) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return measure.ParseProcess(string(b))
+	p, err := measure.ParseProcess(string(b))
+	return p.Ticks, err
+}
+
+// kernel adds up the threads of the kernel. They live as long as the machine, or
+// long enough.
+func kernel() (sum uint64, err error) {
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		if p, err := measure.ParseProcess(string(b)); err == nil && p.Kernel() {
+			sum += p.Ticks
+		}
+	}
+	return sum, nil
 }
 
 func resident(pid int) float64 {
@@ -75,14 +98,15 @@ func Fill(r *measure.Run, before, after Sample) {
 	wall := after.at.Sub(before.at).Seconds()
 	m := after.machine.Sub(before.machine)
 	r.NodeCPU = nil
-	known := after.self - before.self
+	own := max(after.kernel, before.kernel) - before.kernel
+	known := after.self - before.self + own
 	for i := range after.nodes {
 		t := after.nodes[i] - before.nodes[i]
 		known += t
 		r.NodeCPU = append(r.NodeCPU, float64(t)*tick)
 	}
 	r.LoaderCPU = float64(after.self-before.self) * tick
-	r.Interrupt = float64(m.Interrupt) * tick
+	r.Kernel = float64(m.Interrupt+own) * tick
 	r.Other = max(0, float64(m.Work)-float64(known)) * tick / wall
 	r.Steal = float64(m.Steal) * tick / wall
 	r.MiB = after.mib
