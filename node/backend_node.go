@@ -30,7 +30,7 @@ func (n *Node) NodeStatus(context.Context, api.Empty) (api.NodeStatus, error) {
 	if s.Lag > maxLag {
 		s.State = "syncing"
 	}
-	if set := n.chain.Set(); n.elected() {
+	if set := n.chain.Set(); n.member.Elected() {
 		s.Validator = set.Entry(set.Index(n.cfg.Validator.Public())).Address.String()
 	}
 	if !n.cfg.Operator.IsZero() {

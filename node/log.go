@@ -11,6 +11,7 @@ import (
 
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/node/driver"
+	"github.com/openledger/openledger/node/member"
 	"github.com/openledger/openledger/node/store"
 )
 
@@ -29,7 +30,7 @@ const lostLog = "restore it from a copy made after the last vote; without one, s
 
 // openLog opens the write-ahead log and puts its records into cfg. Errors:
 // ErrLostLog, store.ErrCorrupt, consensus.ErrRecord.
-func (n *Node) openLog(cfg *driver.Config) (*store.WAL, error) {
+func (n *Node) openLog(cfg *driver.Config) (driver.Log, error) {
 	dir := filepath.Join(n.cfg.Home, "wal")
 	segments, err := filepath.Glob(filepath.Join(dir, "wal-*.log"))
 	if err != nil {
@@ -41,12 +42,12 @@ func (n *Node) openLog(cfg *driver.Config) (*store.WAL, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	wal, r, err := store.OpenWAL(store.Dir(dir), ownWord)
+	wal, r, err := store.OpenWAL(store.Dir(dir), member.OwnWord)
 	if err != nil {
 		return nil, damaged(err, lostLog)
 	}
-	if err := errors.Join(markVoted(n.votedPath(), n.chain.Env().ChainID), readLog(r.Records, cfg)); err != nil {
-		return nil, errors.Join(err, wal.Close())
+	if err := errors.Join(markVoted(n.votedPath(), n.chain.Env().ChainID), member.ReadLog(r.Records, cfg)); err != nil {
+		return nil, errors.Join(damaged(err, lostLog), wal.Close())
 	}
 	if r.Damage != "" {
 		n.log.Warn("the write-ahead log was damaged", "repaired", r.Damage)
@@ -54,12 +55,9 @@ func (n *Node) openLog(cfg *driver.Config) (*store.WAL, error) {
 			return nil, errors.Join(err, wal.Close())
 		}
 	}
+	n.wal = wal
 	return wal, nil
 }
-
-// ownWord reports the kinds of records that say what this key has signed or where
-// it stood: the log keeps them twice (CONS-43).
-func ownWord(kind uint8) bool { return kind <= uint8(consensus.RecordFinalize) }
 
 // markVoted writes the file of votedPath durably, once.
 func markVoted(path string, chainID [32]byte) error {
@@ -79,25 +77,9 @@ func markVoted(path string, chainID [32]byte) error {
 	return errors.Join(err, dir.Sync(), dir.Close())
 }
 
-// readLog sorts the records of the log by whose they are.
-func readLog(records []store.Record, cfg *driver.Config) error {
-	for _, r := range records {
-		if r.Kind == driver.RecordBatch {
-			cfg.Batches = append(cfg.Batches, r.Payload)
-			continue
-		}
-		rec, err := consensus.DecodeRecord(r.Payload)
-		if err != nil {
-			return fmt.Errorf("write-ahead log: %w; %s", err, lostLog)
-		}
-		cfg.Records = append(cfg.Records, rec)
-	}
-	return nil
-}
-
 // damaged adds what to do to an error that says that files are damaged.
 func damaged(err error, todo string) error {
-	if errors.Is(err, store.ErrCorrupt) {
+	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, consensus.ErrRecord) {
 		return fmt.Errorf("%w; %s", err, todo)
 	}
 	return err

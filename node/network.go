@@ -102,11 +102,7 @@ func (n *Node) peerStatus() p2p.Status {
 }
 
 func (n *Node) onFrame(_ keys.PublicKey, frame []byte) {
-	if d := n.validating(); d != nil {
-		n.deliver(d, frame)
-	} else {
-		n.upcoming.keep(frame)
-	}
+	n.member.Deliver(frame)
 }
 
 func (n *Node) onPeer(e p2p.Event) {
@@ -168,7 +164,7 @@ func (n *Node) protocols() error {
 			}},
 		{Name: driver.ProtocolBatch, MaxFrame: mesh.MaxFrame, MaxTotal: 16 << 20, Deadline: 2 * time.Second, Rate: 256, Burst: 512,
 			Handler: func(_ context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
-				d := n.validating()
+				d := n.member.Driver()
 				if d == nil {
 					return stream.ErrNotFound
 				}
@@ -176,7 +172,7 @@ func (n *Node) protocols() error {
 			}},
 		{Name: driver.ProtocolCerts, MaxFrame: 1 << 20, MaxTotal: 4 << 20, Deadline: 10 * time.Second, Rate: 10, Burst: 64,
 			Handler: func(ctx context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
-				d := n.validating()
+				d := n.member.Driver()
 				if d == nil {
 					return stream.ErrNotFound
 				}
@@ -289,7 +285,7 @@ func (n *Node) admit(raw []byte) (tx.ID, error) {
 	if err := n.pool.Add(v); err != nil {
 		return tx.ID{}, err
 	}
-	if d := n.validating(); d != nil {
+	if d := n.member.Driver(); d != nil {
 		d.Wake()
 	}
 	return v.ID(), nil

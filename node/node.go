@@ -19,8 +19,10 @@ import (
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/clock"
 	"github.com/openledger/openledger/node/config"
+	"github.com/openledger/openledger/node/driver"
 	"github.com/openledger/openledger/node/events"
 	"github.com/openledger/openledger/node/keystore"
+	"github.com/openledger/openledger/node/member"
 	"github.com/openledger/openledger/node/mempool"
 	"github.com/openledger/openledger/node/serve"
 	"github.com/openledger/openledger/node/settle"
@@ -50,28 +52,27 @@ type Node struct {
 	lock  *homeLock
 	token string
 
-	store    *store.Store
-	wal      *store.WAL
-	chain    *chain.Chain
-	pool     *mempool.Pool
-	events   *events.Log
-	host     *p2p.Host
-	blobs    *fetch.Store
-	fetcher  *fetch.Fetcher
-	topics   topics
-	out      outbox
-	syncer   *nodesync.Syncer
-	part     atomic.Pointer[part]
-	upcoming upcoming
-	rpc      *rpc.Server
-	binding  []byte
-	objects  *announced
-	till     *settle.Till   // nil without an operator
-	gateway  *serve.Gateway // nil without an operator
-	own      sync.Mutex     // held while a transaction of the operator is built and admitted
-	waiters  *waiters
-	heights  *heights
-	past     past
+	store   *store.Store
+	wal     *store.WAL
+	chain   *chain.Chain
+	pool    *mempool.Pool
+	events  *events.Log
+	host    *p2p.Host
+	blobs   *fetch.Store
+	fetcher *fetch.Fetcher
+	topics  topics
+	out     outbox
+	syncer  *nodesync.Syncer
+	member  *member.Member
+	rpc     *rpc.Server
+	binding []byte
+	objects *announced
+	till    *settle.Till   // nil without an operator
+	gateway *serve.Gateway // nil without an operator
+	own     sync.Mutex     // held while a transaction of the operator is built and admitted
+	waiters *waiters
+	heights *heights
+	past    past
 
 	state   atomic.Value // string: starting, syncing, …
 	pruning atomic.Bool
@@ -88,7 +89,6 @@ func New(cfg Config) (n *Node, err error) {
 		n.log = slog.New(slog.DiscardHandler)
 	}
 	n.state.Store("starting")
-	n.part.Store(&part{index: -1})
 	opened := n // an error return sets n to nil
 	defer func() {
 		if err != nil {
@@ -165,7 +165,20 @@ func (n *Node) openNetwork() error {
 // openConsensus builds the syncer, and the driver if this node is a validator now.
 func (n *Node) openConsensus() error {
 	n.syncer = nodesync.New(nodesync.Config{Chain: n.chain, Source: source{n}, Cache: n.pool, Committed: n.committed, Log: n.log})
-	return n.openEpoch()
+	var err error
+	n.member, err = member.New(member.Config{Key: n.cfg.Validator, Chain: n.chain, Syncer: n.syncer, OpenLog: n.openLog,
+		Epoch: n.setMembers, Turn: n.turned, Log: n.log,
+		Driver: driver.Config{Pool: n.pool, Verify: n.verifyTxs, Net: validators{n}, Clock: n.clock, Committed: n.committed, Log: n.log}})
+	return err
+}
+
+// turned notes what the node does in a new epoch.
+func (n *Node) turned(_ context.Context, validating bool) {
+	if validating {
+		n.state.Store("validating")
+	} else {
+		n.state.Store("observing")
+	}
 }
 
 // Run serves until ctx ends, then stops in reverse order. An error is the reason
@@ -178,7 +191,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	failed := make(chan error, 1)
 	n.spawn(func() {
-		err := n.advance(ctx)
+		err := n.member.Run(ctx)
 		if err == nil && ctx.Err() == nil {
 			err = errors.New("consensus stopped")
 		}
@@ -251,7 +264,7 @@ func (n *Node) committed(b *chain.Block) {
 	}
 	n.events.Committed()
 	n.waiters.committed(b.Verified.Txs())
-	if f := b.Finalization; int(h.Leader) == n.part.Load().index && f != nil && f.View == h.View {
+	if f := b.Finalization; int(h.Leader) == n.member.Index() && f != nil && f.View == h.View {
 		n.publishFinal(h, b.Finalization)
 	}
 	if h.Kind == header.KindSeal {

@@ -76,7 +76,7 @@ func TestAVoteKeyOutsideTheSetFollows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n.validating() != nil || n.elected() {
+	if n.member.Driver() != nil || n.member.Elected() {
 		t.Error("it votes")
 	}
 	if err := n.release(); err != nil {

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package member
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/openledger/openledger/consensus"
+	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/bls"
+	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/vrf"
+	"github.com/openledger/openledger/ledger/state"
+	"github.com/openledger/openledger/node/chain"
+	"github.com/openledger/openledger/node/driver"
+	"github.com/openledger/openledger/node/store"
+	nodesync "github.com/openledger/openledger/node/sync"
+)
+
+// Config is what New needs.
+type Config struct {
+	Key    keys.PrivateKey // vote key; zero: this node only follows
+	Chain  *chain.Chain
+	Syncer *nodesync.Syncer
+	// Driver is what the driver of every epoch gets. Core, Chain, Catchup and the
+	// log are filled in here.
+	Driver driver.Config
+	// OpenLog opens the write-ahead log, and puts its records into the driver's
+	// configuration. It is called once, in the first epoch in which the key votes.
+	OpenLog func(*driver.Config) (driver.Log, error)
+	// Epoch is told of the set of each epoch before anything happens in it; may be
+	// nil.
+	Epoch func(*valset.Set)
+	// Turn is told, in each epoch, that the node now votes or follows; may be nil.
+	Turn func(ctx context.Context, validating bool)
+	Log  *slog.Logger // nil: none
+}
+
+// Member is the part of one node in its chain's epochs.
+type Member struct {
+	cfg      Config
+	log      driver.Log // nil until the key has voted
+	part     atomic.Pointer[part]
+	upcoming upcoming
+}
+
+// part is what this node does in one validator epoch.
+type part struct {
+	driver *driver.Driver // nil: it only follows
+	index  int            // in the set, −1 for none
+}
+
+// New makes the node ready for the epoch above the head. Errors: those of the
+// chain, OpenLog and driver.New.
+func New(cfg Config) (*Member, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	m := &Member{cfg: cfg}
+	return m, m.open()
+}
+
+// Driver returns the driver of the present epoch, nil for a node that follows.
+func (m *Member) Driver() *driver.Driver { return m.part.Load().driver }
+
+// Index is this node's place in the set of the present epoch, −1 for none.
+func (m *Member) Index() int { return m.part.Load().index }
+
+// open begins the epoch above the head: as one of its validators if the vote key
+// is in the set, else as a follower.
+func (m *Member) open() error {
+	set, key := m.cfg.Chain.Set(), m.cfg.Key
+	if m.cfg.Epoch != nil {
+		m.cfg.Epoch(set)
+	}
+	if !m.Elected() {
+		m.part.Store(&part{index: -1})
+		return nil
+	}
+	core, err := m.core()
+	if err != nil {
+		return err
+	}
+	cfg := m.cfg.Driver
+	cfg.Core, cfg.Chain, cfg.Catchup = core, m.cfg.Chain, m.cfg.Syncer.Catchup
+	if m.log == nil {
+		if m.log, err = m.cfg.OpenLog(&cfg); err != nil {
+			return err
+		}
+	}
+	cfg.WAL = m.log
+	d, err := driver.New(cfg)
+	if err != nil {
+		return err
+	}
+	m.part.Store(&part{driver: d, index: set.Index(key.Public())})
+	for _, frame := range m.upcoming.take() {
+		m.give(d, frame)
+	}
+	return nil
+}
+
+// core is what a core of the epoch above the head decides under. Parameters are
+// those of the state, and hold all epoch.
+func (m *Member) core() (consensus.Config, error) {
+	c, key := m.cfg.Chain, m.cfg.Key
+	root, err1 := c.Root()
+	start, err2 := c.EpochStart()
+	view, err3 := c.View()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return consensus.Config{}, err
+	}
+	p, err := state.GetParams(view)
+	params := consensus.LocalParams()
+	if !c.Env().TimeEpochs {
+		params.EpochMS = p.EpochMS
+	}
+	return consensus.Config{ChainID: c.Env().ChainID, Set: c.Set(), Seed: start.Header.Beacon, Start: start, Root: root,
+		Key: key, BLS: bls.Derive(key), VRF: vrf.Derive(key), Params: params}, err
+}
+
+// Run votes or follows, epoch by epoch, until ctx ends (nil) or the node must stop
+// (the reason).
+func (m *Member) Run(ctx context.Context) error {
+	for {
+		d := m.Driver()
+		if m.cfg.Turn != nil {
+			m.cfg.Turn(ctx, d != nil)
+		}
+		var err error
+		if d != nil {
+			err = d.Run(ctx)
+		} else {
+			err = m.cfg.Syncer.Follow(ctx, m.Elected)
+		}
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		if err := m.open(); err != nil {
+			return err
+		}
+		set := m.cfg.Chain.Set()
+		m.cfg.Log.Info("epoch", "number", set.Epoch(), "validators", set.Len(), "own", m.Index())
+	}
+}
+
+// Elected reports whether this node votes above the head: its key is in the set,
+// and it knows where the epoch starts, which it does not between the base of a
+// snapshot and the seal above it.
+func (m *Member) Elected() bool {
+	if m.cfg.Key.IsZero() || m.cfg.Chain.Set().Index(m.cfg.Key.Public()) < 0 {
+		return false
+	}
+	_, err := m.cfg.Chain.EpochStart()
+	return !errors.Is(err, store.ErrNotFound)
+}
+
+// Deliver takes a frame of another validator; one of a later epoch waits for its
+// driver.
+func (m *Member) Deliver(frame []byte) {
+	if d := m.Driver(); d != nil {
+		m.give(d, frame)
+	} else {
+		m.upcoming.keep(frame)
+	}
+}
+
+func (m *Member) give(d *driver.Driver, frame []byte) {
+	switch err := d.Deliver(frame); {
+	case errors.Is(err, driver.ErrLater):
+		m.upcoming.keep(frame)
+	case err != nil:
+		m.cfg.Log.Debug("bad consensus frame", "err", err)
+	}
+}
+
+// Bounds of upcoming.
+const (
+	upcomingFrames = 1_024
+	upcomingBytes  = 4 << 20
+)
+
+// upcoming is frames of an epoch that others have entered before us, so that the
+// first views of an epoch wait for no repetition. When it is full, new ones are
+// dropped. It is safe for concurrent use.
+type upcoming struct {
+	mu     sync.Mutex
+	frames [][]byte
+	bytes  int
+}
+
+func (e *upcoming) keep(frame []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.frames) < upcomingFrames && e.bytes+len(frame) <= upcomingBytes {
+		e.frames, e.bytes = append(e.frames, frame), e.bytes+len(frame)
+	}
+}
+
+func (e *upcoming) take() [][]byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := e.frames
+	e.frames, e.bytes = nil, 0
+	return out
+}
