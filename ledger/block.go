@@ -101,11 +101,12 @@ func Verify(chainID [32]byte, b Block, cache Cache) (VerifiedBlock, error) {
 	return VerifiedBlock{block: b, txs: txs}, nil
 }
 
-// VerifyTxs decodes and verifies transactions, in order. cache may be nil.
+// VerifyTxs decodes and verifies transactions, in order, and keeps raws. cache may
+// be nil.
 // Errors: ErrBlock, with the *tx.Error of the first bad one.
 func VerifyTxs(chainID [32]byte, raws [][]byte, cache Cache) ([]tx.Verified, error) {
 	out := make([]tx.Verified, len(raws))
-	var fresh []tx.Signed
+	var fresh [][]byte
 	var place []int
 	for i, raw := range raws {
 		if cache != nil {
@@ -114,13 +115,9 @@ func VerifyTxs(chainID [32]byte, raws [][]byte, cache Cache) ([]tx.Verified, err
 				continue
 			}
 		}
-		s, err := tx.Decode(raw)
-		if err != nil {
-			return nil, fmt.Errorf("%w: transaction %d: %w", ErrBlock, i, err)
-		}
-		fresh, place = append(fresh, s), append(place, i)
+		fresh, place = append(fresh, raw), append(place, i)
 	}
-	done, errs := tx.VerifyBatch(chainID, fresh)
+	done, errs := tx.VerifyRaw(chainID, fresh)
 	for j, i := range place {
 		if errs[j] != nil {
 			return nil, fmt.Errorf("%w: transaction %d: %w", ErrBlock, i, errs[j])

@@ -39,6 +39,10 @@ type Receipt struct {
 // System reports whether the receipt belongs to the block, not to a transaction.
 func (r Receipt) System() bool { return r.TxID == ID{} }
 
+// Refused reports a transaction that was not admitted: no fee, no effect, and it
+// may come again.
+func (r Receipt) Refused() bool { return r.Code != 0 && r.Fee == 0 }
+
 // Encode returns the bytes that the receipts root commits to.
 func (r Receipt) Encode() []byte { return enc.Encode(r) }
 

@@ -28,41 +28,97 @@ const finalWait = 30 * time.Second
 
 // TxSubmit implements api.TxBackend.
 func (n *Node) TxSubmit(ctx context.Context, p api.TxSubmitParams) (api.TxStatus, error) {
-	if p.Wait != "" && p.Wait != "none" && p.Wait != "mempool" && p.Wait != "final" {
-		return api.TxStatus{}, api.BadParams("wait", "use none, mempool or final")
+	out, errs := n.TxSubmitAll(ctx, []api.TxSubmitParams{p})
+	return out[0], errs[0]
+}
+
+// TxSubmitAll implements api.TxBackend: all are admitted as one unit, then each is
+// waited for.
+func (n *Node) TxSubmitAll(ctx context.Context, list []api.TxSubmitParams) ([]api.TxStatus, []error) {
+	out, errs := make([]api.TxStatus, len(list)), make([]error, len(list))
+	raws := make([][]byte, len(list))
+	waits := make([]<-chan api.TxStatus, len(list))
+	for i, p := range list {
+		raws[i] = p.Bytes
+		switch p.Wait {
+		case "none", "mempool":
+		case "", "final":
+			s, err := tx.Decode(p.Bytes)
+			if err != nil {
+				raws[i] = nil // which admission refuses with the same error
+				errs[i] = clientError(err)
+				continue
+			}
+			done, cancel := n.waiters.add(s.Body.ID(n.chain.Env().ChainID)) // before it can be final
+			defer cancel()
+			waits[i] = done
+		default:
+			raws[i] = nil
+			errs[i] = api.BadParams("wait", "use none, mempool or final")
+		}
 	}
-	s, err := tx.Decode(p.Bytes)
-	if err != nil {
-		return api.TxStatus{}, clientError(err)
+	ids, refused := n.submitAll(ctx, raws)
+	for i, err := range refused {
+		switch {
+		case errs[i] != nil:
+		case err != nil && !errors.Is(err, mempool.ErrKnown): // sent before: wait for it
+			out[i], errs[i] = n.refusal(ctx, ids[i], err)
+			waits[i] = nil
+		default:
+			out[i] = api.TxStatus{TxID: ids[i], Status: "pending"}
+		}
 	}
-	id := s.Body.ID(n.chain.Env().ChainID)
-	done, cancel := n.waiters.add(id)
-	defer cancel()
-	if err := n.submit(ctx, p.Bytes); err != nil && !errors.Is(err, mempool.ErrKnown) { // sent before: wait for it
+	n.await(ctx, waits, ids, out, errs)
+	return out, errs
+}
+
+// refusal answers a submission that was not admitted: it may be final already.
+func (n *Node) refusal(ctx context.Context, id tx.ID, err error) (api.TxStatus, error) {
+	if id != (tx.ID{}) {
 		if got, e := n.TxGet(ctx, api.TxGetParams{TxID: id}); e == nil && got.Status == "final" {
 			return got, nil
 		}
-		return api.TxStatus{}, clientError(err)
 	}
-	if p.Wait == "none" || p.Wait == "mempool" {
-		return api.TxStatus{TxID: id, Status: "pending"}, nil
-	}
-	ctx, stop := context.WithTimeout(ctx, finalWait)
-	defer stop()
-	if wait(ctx, done) != nil {
-		return api.TxStatus{}, notFinal(id)
-	}
-	return n.TxGet(ctx, api.TxGetParams{TxID: id})
+	return api.TxStatus{}, clientError(err)
 }
 
-// submit admits raw bytes and gossips them, again and again while they wait.
-func (n *Node) submit(ctx context.Context, raw []byte) error {
-	id, err := n.admit(raw)
-	if err != nil {
-		return err
+// await fills in what becomes final while somebody waits for it.
+func (n *Node) await(ctx context.Context, waits []<-chan api.TxStatus, ids []tx.ID, out []api.TxStatus, errs []error) {
+	ctx, stop := context.WithTimeout(ctx, finalWait)
+	defer stop()
+	for i, done := range waits {
+		if done == nil || errs[i] != nil {
+			continue
+		}
+		got, err := wait(ctx, done)
+		if err != nil {
+			out[i], errs[i] = api.TxStatus{}, notFinal(ids[i])
+			continue
+		}
+		out[i] = got
 	}
-	n.out.sent(id)
-	return n.out.publish(ctx, n.topics.tx, raw)
+}
+
+// submit is submitAll for one.
+func (n *Node) submit(ctx context.Context, raw []byte) error {
+	_, errs := n.submitAll(ctx, [][]byte{raw})
+	return errs[0]
+}
+
+// submitAll admits raw bytes. A validator puts them into a batch of its own
+// (CONS-26); another node gossips them, again and again while they wait.
+func (n *Node) submitAll(ctx context.Context, raws [][]byte) ([]tx.ID, []error) {
+	ids, errs := n.admitAll(raws, true)
+	if n.member.Driver() != nil {
+		return ids, errs
+	}
+	for i, err := range errs {
+		if err == nil {
+			n.out.sent(ids[i])
+			errs[i] = n.out.publish(ctx, n.topics.tx, raws[i])
+		}
+	}
+	return ids, errs
 }
 
 // TxBuild implements api.TxBackend.

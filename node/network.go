@@ -268,27 +268,45 @@ func (n *Node) onTx(_ context.Context, _ peers.ID, data []byte) gossip.Verdict {
 	return gossip.Ignore
 }
 
-// admit decodes, verifies and adds a transaction to the mempool. Errors: those of
-// tx and mempool.
+// admit decodes, verifies and adds one gossiped transaction to the mempool. Errors:
+// those of tx and mempool.
 func (n *Node) admit(raw []byte) (tx.ID, error) {
-	if _, ok := n.pool.Lookup(raw); ok {
-		return tx.ID{}, mempool.ErrKnown
+	ids, errs := n.admitAll([][]byte{raw}, false)
+	return ids[0], errs[0]
+}
+
+// admitAll is admit for several at once, whose signatures are checked as one
+// batch. own says that they came here by themselves. Both results have the order
+// of raws.
+func (n *Node) admitAll(raws [][]byte, own bool) ([]tx.ID, []error) {
+	ids, errs := make([]tx.ID, len(raws)), make([]error, len(raws))
+	var fresh [][]byte
+	var place []int
+	for i, raw := range raws {
+		if v, ok := n.pool.Lookup(raw); ok {
+			ids[i], errs[i] = v.ID(), mempool.ErrKnown
+			continue
+		}
+		fresh, place = append(fresh, raw), append(place, i)
 	}
-	s, err := tx.Decode(raw)
-	if err != nil {
-		return tx.ID{}, err
+	done, bad := tx.VerifyRaw(n.chain.Env().ChainID, fresh)
+	var good []tx.Verified
+	var at []int
+	for j, i := range place {
+		if errs[i] = bad[j]; bad[j] == nil {
+			ids[i] = done[j].ID()
+			good, at = append(good, done[j]), append(at, i)
+		}
 	}
-	v, err := tx.Verify(n.chain.Env().ChainID, s)
-	if err != nil {
-		return tx.ID{}, err
+	added := false
+	for j, err := range n.pool.AddAll(good, own) {
+		errs[at[j]] = err
+		added = added || err == nil
 	}
-	if err := n.pool.Add(v); err != nil {
-		return tx.ID{}, err
-	}
-	if d := n.member.Driver(); d != nil {
+	if d := n.member.Driver(); added && d != nil {
 		d.Wake()
 	}
-	return v.ID(), nil
+	return ids, errs
 }
 
 func (n *Node) verifyTxs(raw [][]byte) ([]tx.Verified, error) {

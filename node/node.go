@@ -131,7 +131,7 @@ func (n *Node) openChain() (err error) {
 		return err
 	}
 	limits := mempool.Limits{Txs: int(set.Mempool.MaxTxs), Bytes: int(set.Mempool.MaxMiB) << 20, PerSender: int(set.Mempool.PerSender)}
-	n.pool = mempool.New(limits, n.chain.Env(), n.chain.View)
+	n.pool = mempool.New(limits, n.chain.View, n.clock.Now)
 	n.events = events.New(n.chain)
 	return nil
 }
@@ -173,11 +173,12 @@ func (n *Node) openConsensus() error {
 }
 
 // turned notes what the node does in a new epoch.
-func (n *Node) turned(_ context.Context, validating bool) {
+func (n *Node) turned(ctx context.Context, validating bool) {
 	if validating {
 		n.state.Store("validating")
 	} else {
 		n.state.Store("observing")
+		n.handOver(ctx)
 	}
 }
 
@@ -259,11 +260,11 @@ func (n *Node) release() error {
 // committed runs after each commit, where the chain is written.
 func (n *Node) committed(b *chain.Block) {
 	h := b.Header()
-	if err := n.pool.Committed(b.Verified.Txs()); err != nil {
+	if err := n.pool.Committed(b.Verified.Txs(), b.Receipts); err != nil {
 		n.log.Error("mempool after commit", "height", h.Height, "err", err)
 	}
 	n.events.Committed()
-	n.waiters.committed(b.Verified.Txs())
+	n.waiters.committed(b, n.pool.Has)
 	if f := b.Finalization; int(h.Leader) == n.member.Index() && f != nil && f.View == h.View {
 		n.publishFinal(h, b.Finalization)
 	}

@@ -101,6 +101,18 @@ func (o *outbox) done(id tx.ID) {
 	delete(o.waiting, id)
 }
 
+// handOver gossips what waits in the pool: this node batches no more.
+func (n *Node) handOver(ctx context.Context) {
+	for _, id := range n.pool.IDs(nil, maxWaiting) {
+		n.out.sent(id)
+		if raw := n.pool.Get(id); raw != nil {
+			if err := n.out.publish(ctx, n.topics.tx, raw); err != nil {
+				n.log.Debug("publish", "err", err)
+			}
+		}
+	}
+}
+
 // resend publishes again what still waits, until ctx ends.
 func (n *Node) resend(ctx context.Context) {
 	for pause(ctx, resendAfter/10) {

@@ -53,7 +53,7 @@ type sending struct {
 	n       *Node
 	payload tx.Payload
 	ids     []tx.ID // of all forms that were submitted, the newest last
-	done    []<-chan struct{}
+	done    []<-chan api.TxStatus
 	undo    []func()
 }
 

@@ -6,28 +6,31 @@ import (
 	"context"
 	"sync"
 
+	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/node/chain"
+	"github.com/openledger/openledger/rpc/api"
 )
 
-// waiters wakes those who wait for a transaction to be final.
+// waiters wakes those who wait for a transaction to be final, with its outcome.
 type waiters struct {
 	mu   sync.Mutex
-	byID map[tx.ID][]chan struct{}
+	byID map[tx.ID][]chan api.TxStatus
 }
 
-func newWaiters() *waiters { return &waiters{byID: map[tx.ID][]chan struct{}{}} }
+func newWaiters() *waiters { return &waiters{byID: map[tx.ID][]chan api.TxStatus{}} }
 
-// add returns a channel that is closed when the transaction is committed, and a
-// function that gives the wait up.
-func (w *waiters) add(id tx.ID) (done <-chan struct{}, cancel func()) {
-	c := make(chan struct{})
+// add returns a channel that holds the outcome once the transaction is executed,
+// and a function that gives the wait up.
+func (w *waiters) add(id tx.ID) (done <-chan api.TxStatus, cancel func()) {
+	c := make(chan api.TxStatus, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.byID[id] = append(w.byID[id], c)
 	return c, func() { w.remove(id, c) }
 }
 
-func (w *waiters) remove(id tx.ID, c chan struct{}) {
+func (w *waiters) remove(id tx.ID, c chan api.TxStatus) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	list := w.byID[id]
@@ -42,26 +45,46 @@ func (w *waiters) remove(id tx.ID, c chan struct{}) {
 	}
 }
 
-func (w *waiters) committed(txs []tx.Verified) {
+// committed wakes who waits for a transaction of the block. One that was refused
+// and, by waits, may still come is not done.
+func (w *waiters) committed(b *chain.Block, waits func(tx.ID) bool) {
+	txs := b.Verified.Txs()
+	receipts := b.Receipts[len(b.Receipts)-len(txs):]
+	open := map[tx.ID]bool{}
+	for i, t := range txs {
+		if receipts[i].Refused() && waits(t.ID()) {
+			open[t.ID()] = true
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.byID) == 0 {
 		return
 	}
-	for _, t := range txs {
-		for _, c := range w.byID[t.ID()] {
-			close(c)
+	for i, t := range txs {
+		list := w.byID[t.ID()]
+		if len(list) == 0 || open[t.ID()] {
+			continue
+		}
+		out := statusOf(t, b.Header().Height, i, receipts[i])
+		for _, c := range list {
+			c <- out // has room: a channel is sent to once
 		}
 		delete(w.byID, t.ID())
 	}
 }
 
-// wait returns nil when the channel closes, or ctx's error.
-func wait(ctx context.Context, done <-chan struct{}) error {
+func statusOf(t tx.Verified, height uint64, index int, r ledger.Receipt) api.TxStatus {
+	view := receiptView(height, r)
+	return api.TxStatus{TxID: t.ID(), Status: "final", Height: height, Index: uint64(index), Receipt: &view, Bytes: t.Bytes()}
+}
+
+// wait returns what comes from the channel, or ctx's error.
+func wait[T any](ctx context.Context, done <-chan T) (out T, err error) {
 	select {
-	case <-done:
-		return nil
+	case out = <-done:
+		return out, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return out, ctx.Err()
 	}
 }

@@ -111,8 +111,9 @@ type subscriber interface {
 func (s *Server) answerAll(ctx context.Context, reqs []*jrpc2.ParsedRequest, sub subscriber) []response {
 	var out []response
 	size := 0
+	done := s.submitAll(ctx, reqs)
 	for _, q := range reqs {
-		resp := s.answer(ctx, q, sub)
+		resp := s.answer(ctx, q, sub, done[q])
 		if resp == nil {
 			continue
 		}
@@ -136,8 +137,48 @@ func refuseAll(reqs []*jrpc2.ParsedRequest, e *api.Error) []response {
 	return out
 }
 
-// answer runs one request; nil for a notification.
-func (s *Server) answer(ctx context.Context, q *jrpc2.ParsedRequest, sub subscriber) *response {
+// methodSubmit is the one method of which a batch is carried out as a unit: the
+// signatures of many transactions are checked for less than those of each.
+const methodSubmit = "tx_submit"
+
+// submitted is the outcome of one tx_submit of a batch.
+type submitted struct {
+	status api.TxStatus
+	err    error
+}
+
+// submitAll runs the tx_submit requests of a batch together, if there are several
+// and the caller may.
+func (s *Server) submitAll(ctx context.Context, reqs []*jrpc2.ParsedRequest) map[*jrpc2.ParsedRequest]*submitted {
+	m := s.methods[methodSubmit]
+	if len(reqs) < 2 || !principalOf(ctx).may(m.Perm) {
+		return nil
+	}
+	var list []api.TxSubmitParams
+	var from []*jrpc2.ParsedRequest
+	for _, q := range reqs {
+		if q.Error != nil || q.Method != methodSubmit {
+			continue
+		}
+		if p, err := api.DecodeTxSubmit(q.Params); err == nil { // else its own call says what is wrong
+			list, from = append(list, p), append(from, q)
+		}
+	}
+	if len(list) < 2 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, waitOther)
+	defer cancel()
+	out := make(map[*jrpc2.ParsedRequest]*submitted, len(list))
+	status, errs := s.cfg.Backend.TxSubmitAll(ctx, list)
+	for i, q := range from {
+		out[q] = &submitted{status[i], errs[i]}
+	}
+	return out
+}
+
+// answer runs one request, unless it was run as done says; nil for a notification.
+func (s *Server) answer(ctx context.Context, q *jrpc2.ParsedRequest, sub subscriber, done *submitted) *response {
 	id := json.RawMessage(q.ID)
 	if q.Error != nil {
 		resp := failure(id, protocolError(api.CodeInvalidRequest, "INVALID_REQUEST", q.Error.Message))
@@ -147,7 +188,13 @@ func (s *Server) answer(ctx context.Context, q *jrpc2.ParsedRequest, sub subscri
 		resp := failure(id, protocolError(api.CodeInvalidRequest, "INVALID_REQUEST", "the request names no method"))
 		return &resp
 	}
-	result, err := s.dispatch(ctx, q, sub)
+	var result any
+	var err error
+	if done != nil {
+		result, err = done.status, done.err
+	} else {
+		result, err = s.dispatch(ctx, q, sub)
+	}
 	if len(id) == 0 {
 		return nil
 	}

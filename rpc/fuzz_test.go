@@ -45,7 +45,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		reqs, _, _ := parse(body)
 		for _, q := range reqs {
-			resp := s.answer(withPrincipal(t.Context(), principal{local: true}), &parsed{Method: known(q.Method), Params: q.Params, ID: q.ID, Error: q.Error}, nil)
+			resp := s.answer(withPrincipal(t.Context(), principal{local: true}), &parsed{Method: known(q.Method), Params: q.Params, ID: q.ID, Error: q.Error}, nil, nil)
 			if resp != nil && resp.Error != nil && resp.Error.Code == api.CodeInternal {
 				t.Errorf("internal error for %s", body)
 			}

@@ -92,6 +92,14 @@ func (f *fakeBackend) TxGet(ctx context.Context, _ api.TxGetParams) (api.TxStatu
 	return api.TxStatus{}, f.wait(ctx)
 }
 
+func (f *fakeBackend) TxSubmitAll(ctx context.Context, list []api.TxSubmitParams) ([]api.TxStatus, []error) {
+	out, errs := make([]api.TxStatus, len(list)), make([]error, len(list))
+	for i, p := range list {
+		out[i], errs[i] = f.TxSubmit(ctx, p)
+	}
+	return out, errs
+}
+
 func (f *fakeBackend) TxSubmit(context.Context, api.TxSubmitParams) (api.TxStatus, error) {
 	f.saw("tx_submit")
 	return api.TxStatus{Status: "pending"}, nil

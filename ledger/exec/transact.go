@@ -30,7 +30,13 @@ func Check(v state.View, _ Env, t tx.Verified) error {
 	if err != nil {
 		return err
 	}
-	_, err = admit(p, c, c.Height+1, a, t)
+	return CheckAccount(p, c, a, t)
+}
+
+// CheckAccount is Check for a caller that holds parameters, clock and the
+// sender's account, all of one state. Errors: those of Check, but for the view's.
+func CheckAccount(p state.Params, c state.Clock, a state.Account, t tx.Verified) error {
+	_, err := admit(p, c, c.Height+1, a, t)
 	return err
 }
 

@@ -57,7 +57,7 @@ func (v Verified) Weight(kindWeight uint64) uint64 {
 // one signature check per signature, about 45 µs each. Errors: *Error of the
 // enc family (ErrInvalid), TxReveal, TxSponsor or TxDelegate.
 func Verify(chainID [32]byte, s Signed) (Verified, error) {
-	v, msg, err := check(chainID, s)
+	v, msg, err := check(chainID, s, s.Encode())
 	if err != nil {
 		return Verified{}, err
 	}
@@ -73,41 +73,76 @@ func Verify(chainID [32]byte, s Signed) (Verified, error) {
 // signature. Results and errors have the order and length of list; the verdicts
 // equal Verify's.
 func VerifyBatch(chainID [32]byte, list []Signed) ([]Verified, []error) {
-	out, errs := make([]Verified, len(list)), make([]error, len(list))
-	var batch keys.BatchVerifier
-	var owner []int // transaction of each queued signature
-	for i, s := range list {
-		v, msg, err := check(chainID, s)
-		if err != nil {
-			errs[i] = err
-			continue
-		}
-		out[i] = v
-		for _, g := range s.Sigs {
-			batch.Add(s.Reveal.Keys[g.KeyIndex], msg, g.Sig)
-			owner = append(owner, i)
-		}
+	b := newBatch(chainID, len(list))
+	for i := range list {
+		b.add(i, list[i], list[i].Encode())
 	}
-	if len(owner) == 0 {
-		return out, errs
-	}
-	for j, ok := range batch.Verify() {
-		if i := owner[j]; !ok {
-			out[i], errs[i] = Verified{}, Errorf(EncSig, "a signature is wrong")
-		}
-	}
-	return out, errs
+	return b.verify()
 }
 
-// check does everything but the signatures and returns the bytes they cover.
-func check(chainID [32]byte, s Signed) (Verified, []byte, error) {
+// VerifyRaw is Decode and VerifyBatch in one. It keeps each of raws, which must
+// not change afterwards. Errors: those of Decode and Verify.
+func VerifyRaw(chainID [32]byte, raws [][]byte) ([]Verified, []error) {
+	b := newBatch(chainID, len(raws))
+	for i, raw := range raws {
+		s, err := Decode(raw)
+		if err != nil {
+			b.errs[i] = err
+			continue
+		}
+		b.add(i, s, raw)
+	}
+	return b.verify()
+}
+
+// batch is a list of transactions under verification.
+type batch struct {
+	chainID [32]byte
+	out     []Verified
+	errs    []error
+	sigs    keys.BatchVerifier
+	owner   []int // transaction of each queued signature
+}
+
+func newBatch(chainID [32]byte, n int) *batch {
+	return &batch{chainID: chainID, out: make([]Verified, n), errs: make([]error, n), owner: make([]int, 0, n)}
+}
+
+// add checks all but the signatures of transaction i and queues these.
+func (b *batch) add(i int, s Signed, raw []byte) {
+	v, msg, err := check(b.chainID, s, raw)
+	if err != nil {
+		b.errs[i] = err
+		return
+	}
+	b.out[i] = v
+	for _, g := range s.Sigs {
+		b.sigs.Add(s.Reveal.Keys[g.KeyIndex], msg, g.Sig)
+		b.owner = append(b.owner, i)
+	}
+}
+
+func (b *batch) verify() ([]Verified, []error) {
+	if len(b.owner) == 0 {
+		return b.out, b.errs
+	}
+	for j, ok := range b.sigs.Verify() {
+		if i := b.owner[j]; !ok {
+			b.out[i], b.errs[i] = Verified{}, Errorf(EncSig, "a signature is wrong")
+		}
+	}
+	return b.out, b.errs
+}
+
+// check does everything but the signatures and returns the bytes they cover. raw
+// is the canonical encoding of s.
+func check(chainID [32]byte, s Signed, raw []byte) (Verified, []byte, error) {
 	if err := checkEnvelope(s); err != nil {
 		return Verified{}, nil, err
 	}
 	if err := s.Body.Payload.Check(); err != nil {
 		return Verified{}, nil, err
 	}
-	raw := s.Encode()
 	if len(raw) > MaxBytes {
 		return Verified{}, nil, Errorf(EncSize, "%d bytes, at most %d", len(raw), MaxBytes)
 	}

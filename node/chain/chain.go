@@ -34,13 +34,14 @@ var (
 	ErrFork = errors.New("another block is committed at this height")
 )
 
-// Block is a checked block; Finalization is set before Commit.
+// Block is a checked block; Finalization is set before Commit, Receipts by Decide.
 type Block struct {
 	Hash         header.Hash
 	Verified     ledger.VerifiedBlock
 	Finalization *cert.Certificate // of this block or of a descendant
 	Carriers     []header.Header   // of a seal: from just above it up to what Finalization names (CONS-40)
 	Leaves       [][]byte          // what the header's justification commits to; empty if not at hand
+	Receipts     []ledger.Receipt  // the system's first, if there is one
 }
 
 // Header returns the block's header.

@@ -9,7 +9,6 @@ import (
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/internal/enc"
-	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/node/store"
 )
 
@@ -40,8 +39,12 @@ func (c *Chain) Commit(b *Block) (done bool, err error) {
 	if _, err := c.Execute(b); err != nil {
 		return false, err
 	}
-	_, err = c.Decide(b.Hash, b.Header().Height, b.Finalization, b.Carriers, b.Leaves...)
-	return err == nil, err
+	out, err := c.Decide(b.Hash, b.Header().Height, b.Finalization, b.Carriers, b.Leaves...)
+	if err != nil {
+		return false, err
+	}
+	b.Receipts = out.Receipts // of the same block, which may have been executed before
+	return true, nil
 }
 
 // Decide makes an executed block the head and returns it; nil if it was
@@ -58,7 +61,7 @@ func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate, c
 		return nil, fmt.Errorf("%w: decided block %x of height %d was not executed", ErrStale, hash[:4], height)
 	}
 	b := r.block
-	b.Finalization, b.Carriers, b.Leaves = fin, carriers, leaves
+	b.Finalization, b.Carriers, b.Leaves, b.Receipts = fin, carriers, leaves, r.receipts
 	batch := store.Batch{Height: height, HeaderHash: hash, HeaderAndCert: EncodeHeaderCert(b.Header(), fin, carriers),
 		Body: enc.Encode(b.Verified.Block().Batches), Writes: r.writes, Nodes: r.newNodes, Stale: r.stale, Root: r.root}
 	if len(leaves) > 0 {
@@ -94,7 +97,7 @@ func (c *Chain) places(r *result) ([][32]byte, error) {
 	for i, t := range txs {
 		id := [32]byte(t.ID())
 		first, again := at[id]
-		if refused(receipts[i]) {
+		if receipts[i].Refused() {
 			if again {
 				continue
 			}
@@ -111,10 +114,6 @@ func (c *Chain) places(r *result) ([][32]byte, error) {
 	}
 	return ids, nil
 }
-
-// refused reports a transaction that was not admitted: no fee, no effect, and it
-// may come again.
-func refused(r ledger.Receipt) bool { return r.Code != 0 && r.Fee == 0 }
 
 // rebase lets branches above the new head read from the store and drops what
 // can no longer be a parent.

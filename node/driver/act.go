@@ -8,7 +8,6 @@ import (
 
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/consensus/msg"
-	"github.com/openledger/openledger/ledger/tx"
 )
 
 // RecordBatch is the driver's own kind of record in the log: one batch, before
@@ -150,46 +149,6 @@ func (d *Driver) execute(ctx context.Context, r consensus.Execute) {
 		return
 	}
 	d.exec.push(func(ctx context.Context) error { return d.exec.execute(ctx, &r, batches, txs) })
-}
-
-// build closes own batches over pending transactions, pushes them and answers.
-func (d *Driver) build(ctx context.Context, r consensus.Build) {
-	txs := d.cfg.Pool.Select(maxBlockBytes, r.ParentHeader.Height+1, d.batches.nonces(r.Parent))
-	ev := consensus.Built{View: r.View, Parent: r.Parent, Txs: uint64(len(txs))}
-	var own []*held
-	for len(txs) > 0 {
-		h := d.closeBatch(txs[:batchLen(txs)])
-		txs = txs[len(h.txs):]
-		own = append(own, h)
-		ev.Digests = append(ev.Digests, h.digest)
-	}
-	d.batches.own(own)
-	for _, h := range own {
-		d.cfg.Net.Broadcast(h.raw, r.View, false)
-	}
-	d.answer(ctx, ev)
-}
-
-// closeBatch signs a batch. Its number never repeats, across restarts neither.
-func (d *Driver) closeBatch(txs []tx.Verified) *held {
-	raw := make([][]byte, len(txs))
-	for i, t := range txs {
-		raw[i] = t.Bytes()
-	}
-	d.seq = max(d.seq+1, d.cfg.Clock.Wall())
-	b := msg.NewBatch(d.cfg.Core.ChainID, d.cfg.Core.Set.Epoch(), d.self, d.seq, raw, d.cfg.Core.Key)
-	return &held{digest: b.Digest(d.cfg.Core.ChainID), batch: b, raw: b.Encode(), txs: txs}
-}
-
-// batchLen is how many transactions fit into the next batch.
-func batchLen(txs []tx.Verified) int {
-	size := 0
-	for i, t := range txs {
-		if size += len(t.Bytes()); size > msg.MaxBatch-1024 && i > 0 {
-			return i
-		}
-	}
-	return len(txs)
 }
 
 // answer feeds an event that the loop itself produced; the inbox may be full,

@@ -6,12 +6,12 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/consensus/valset"
-	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/tx"
 )
 
@@ -21,6 +21,7 @@ const (
 	maxHeldBytes   = 64 << 20
 	maxHeldBatches = 16_384
 	keepDecided    = 64 // decided blocks whose batches can still be pulled
+	maxOpen        = 64 // open batches of one author: twice its own bound, for decisions under way
 )
 
 // bounds are how much is held of what no block names.
@@ -36,6 +37,9 @@ type held struct {
 	txs    []tx.Verified
 	logged uint64 // generation of the log in which it stands, 0 for none
 	at     *list.Element
+	open   bool   // no final block has it: a leader may propose it
+	since  uint64 // monotonic ms of its arrival
+	weight uint64 // when it was last considered
 }
 
 // known is one block whose batches matter.
@@ -51,6 +55,8 @@ type batchStore struct {
 	chainID [32]byte
 	set     *valset.Set
 	verify  func([][]byte) ([]tx.Verified, error)
+	pool    Pool
+	now     func() uint64
 	limit   bounds
 
 	mu       sync.Mutex
@@ -60,13 +66,15 @@ type batchStore struct {
 	need     map[[32]byte]int // how many known blocks name a digest, held or not
 	blocks   map[header.Hash]*known
 	decided  []header.Hash
-	building [][32]byte // own batches of the block that is being built
-	log      uint64     // generation of the write-ahead log, from 1
+	building [][32]byte     // batches of the block that is being built
+	log      uint64         // generation of the write-ahead log, from 1
+	open     map[uint64]int // open batches by author
+	freed    []*held        // closed, and the pool was not told yet
 }
 
-func newBatchStore(chainID [32]byte, set *valset.Set, verify func([][]byte) ([]tx.Verified, error)) *batchStore {
-	return &batchStore{chainID: chainID, set: set, verify: verify, limit: bounds{maxHeldBytes, maxHeldBatches}, batches: map[[32]byte]*held{}, arrival: list.New(),
-		need: map[[32]byte]int{}, blocks: map[header.Hash]*known{}, log: 1}
+func newBatchStore(cfg *Config) *batchStore {
+	return &batchStore{chainID: cfg.Core.ChainID, set: cfg.Core.Set, verify: cfg.Verify, pool: cfg.Pool, now: cfg.Clock.Now, limit: bounds{maxHeldBytes, maxHeldBatches},
+		batches: map[[32]byte]*held{}, arrival: list.New(), need: map[[32]byte]int{}, blocks: map[header.Hash]*known{}, log: 1, open: map[uint64]int{}}
 }
 
 // add checks a batch and keeps it. Errors: errBatch, those of msg.Verify.
@@ -85,23 +93,6 @@ func (s *batchStore) add(m *msg.Message) error {
 	}
 	s.keep(&held{digest: digest, batch: m.Batch, raw: m.Bytes(), txs: txs})
 	return nil
-}
-
-// own keeps the batches that this node has just built, in place of those of its
-// last build, until a block is known that names them.
-func (s *batchStore) own(list []*held) {
-	s.mu.Lock()
-	old := s.building
-	s.building = nil
-	for _, h := range list {
-		s.building = append(s.building, h.digest)
-		s.need[h.digest]++
-	}
-	s.release(old, false)
-	s.mu.Unlock()
-	for _, h := range list {
-		s.keep(h)
-	}
 }
 
 // restore keeps a batch from the log; a damaged one is fetched again later.
@@ -123,15 +114,31 @@ func (s *batchStore) has(digest [32]byte) bool {
 	return s.batches[digest] != nil
 }
 
+// keep takes a checked batch in. It is open, a candidate for blocks, unless a
+// final block has it or its author has too many open; its transactions are then
+// held in the pool.
 func (s *batchStore) keep(h *held) {
+	h.since = s.now()
+	s.pool.Hold(h.txs) // before a decision can release them
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	if !s.insert(h) {
+		s.freed = append(s.freed, h)
+	}
+	s.flush()
+}
+
+// insert reports whether h is open now; the lock is held.
+func (s *batchStore) insert(h *held) bool {
 	if s.batches[h.digest] != nil {
-		return
+		return false
 	}
 	s.batches[h.digest] = h
 	h.at = s.arrival.PushBack(h)
 	s.bytes += len(h.raw)
+	if s.open[h.batch.Author] < maxOpen && !s.final(h.digest) {
+		h.open = true
+		s.open[h.batch.Author]++
+	}
 	for e := s.arrival.Front(); e != nil && (s.bytes > s.limit.bytes || len(s.batches) > s.limit.batches); {
 		old := e.Value.(*held)
 		e = e.Next()
@@ -139,10 +146,43 @@ func (s *batchStore) keep(h *held) {
 			s.drop(old)
 		}
 	}
+	return h.open
+}
+
+// final reports whether one of the last decided blocks has the batch; the lock is
+// held.
+func (s *batchStore) final(digest [32]byte) bool {
+	if s.need[digest] == 0 {
+		return false
+	}
+	return slices.ContainsFunc(s.decided, func(b header.Hash) bool {
+		k := s.blocks[b]
+		return k != nil && slices.Contains(k.digests, digest)
+	})
+}
+
+// shut ends that a batch is a candidate; the lock is held.
+func (s *batchStore) shut(h *held) {
+	if h.open {
+		h.open = false
+		s.open[h.batch.Author]--
+		s.freed = append(s.freed, h)
+	}
+}
+
+// flush unlocks and tells the pool of what was closed.
+func (s *batchStore) flush() {
+	freed := s.freed
+	s.freed = nil
+	s.mu.Unlock()
+	for _, h := range freed {
+		s.pool.Release(h.txs)
+	}
 }
 
 // drop forgets a batch; the lock is held.
 func (s *batchStore) drop(h *held) {
+	s.shut(h)
 	s.bytes -= len(h.raw)
 	s.arrival.Remove(h.at)
 	delete(s.batches, h.digest)
@@ -234,36 +274,20 @@ func (s *batchStore) relog() {
 	s.log++
 }
 
-// nonces returns, for each sender with transactions in block or its undecided
-// ancestors, the nonce after the highest of them.
-func (s *batchStore) nonces(block header.Hash) map[keys.Address]uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next := map[keys.Address]uint64{}
-	for k := s.blocks[block]; k != nil && !k.decided; k = s.blocks[k.parent] {
-		for _, d := range k.digests {
-			b := s.batches[d]
-			if b == nil {
-				continue
-			}
-			for _, t := range b.txs {
-				a := t.Body().Sender
-				next[a] = max(next[a], t.Body().Nonce+1)
-			}
-		}
-	}
-	return next
-}
-
 // decide marks a block as final; its batches stay for peers that are slow.
 func (s *batchStore) decide(block header.Hash) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.flush()
 	k := s.blocks[block]
 	if k == nil || k.decided {
 		return
 	}
 	k.decided = true
+	for _, d := range k.digests {
+		if h := s.batches[d]; h != nil {
+			s.shut(h)
+		}
+	}
 	s.decided = append(s.decided, block)
 	if len(s.decided) > keepDecided {
 		s.forget(s.decided[0])
@@ -271,10 +295,11 @@ func (s *batchStore) decide(block header.Hash) {
 	}
 }
 
-// discard forgets blocks that will never be final; decided ones stay.
+// discard forgets blocks that will never be final; decided ones stay. Their
+// batches are candidates again.
 func (s *batchStore) discard(blocks []header.Hash) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.flush()
 	for _, b := range blocks {
 		if k := s.blocks[b]; k != nil && !k.decided {
 			s.forget(b)

@@ -5,11 +5,15 @@ package driver
 import (
 	"testing"
 
+	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/chaintest"
+	"github.com/openledger/openledger/node/clock"
+	"github.com/openledger/openledger/node/mempool"
+	"github.com/openledger/openledger/node/store"
 )
 
 // shelf is a batch store with batches of one transaction each.
@@ -20,7 +24,8 @@ type shelf struct {
 
 func newShelf(t testing.TB, limit bounds) *shelf {
 	w := chaintest.New(t, 4, 2)
-	s := newBatchStore(w.ID, w.Set, func(raw [][]byte) ([]tx.Verified, error) { return ledger.VerifyTxs(w.ID, raw, nil) })
+	s := newBatchStore(&Config{Clock: clock.NewManual(0), Core: consensus.Config{ChainID: w.ID, Set: w.Set}, Pool: mempool.New(mempool.DefaultLimits(), w.Open(store.OpenMemory()).View, func() uint64 { return 0 }),
+		Verify: func(raw [][]byte) ([]tx.Verified, error) { return ledger.VerifyTxs(w.ID, raw, nil) }})
 	s.limit = limit
 	return &shelf{s, w}
 }
@@ -48,7 +53,10 @@ func TestAFloodOfBatchesNeverTakesWhatABlockNeeds(t *testing.T) {
 	needed, digest := s.batch(1)
 	own, ownDigest := s.batch(2)
 	s.note(header.Hash{1}, &header.Header{}, [][32]byte{digest})
-	s.own([]*held{{digest: ownDigest, batch: own.Batch, raw: own.Bytes()}})
+	s.mustAdd(own)
+	if got, _, _ := s.propose(header.Hash{7}, gapPatience); len(got) != 1 || got[0] != ownDigest {
+		t.Fatalf("proposed %x", got)
+	}
 	s.mustAdd(needed)
 	for i := range uint64(20) {
 		m, _ := s.batch(10 + i)
@@ -57,7 +65,8 @@ func TestAFloodOfBatchesNeverTakesWhatABlockNeeds(t *testing.T) {
 	if len(s.batches) > 4 || s.missing([][32]byte{digest, ownDigest}) != nil {
 		t.Fatalf("%d batches held, missing %x", len(s.batches), s.missing([][32]byte{digest, ownDigest}))
 	}
-	s.own(nil) // the next build
+	s.shut(s.batches[ownDigest])
+	s.propose(header.Hash{7}, gapPatience) // the next build
 	for i := range uint64(4) {
 		m, _ := s.batch(40 + i)
 		s.mustAdd(m)

@@ -11,5 +11,5 @@
 //	d, err := driver.New(driver.Config{…})
 //	err = d.Run(ctx) // until ctx ends or the node must stop
 //
-// Clauses: CONS-04, CONS-05, CONS-26, CONS-29, CONS-43, CONS-44.
+// Clauses: CONS-04, CONS-05, CONS-26, CONS-27, CONS-29, CONS-43, CONS-44.
 package driver

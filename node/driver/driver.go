@@ -49,14 +49,27 @@ type Log interface {
 	Release(first uint64) error
 }
 
-// Pool gives transactions for own blocks.
+// Pool gives transactions for own batches, and is told which stand in batches.
 type Pool interface {
-	// Select returns pending transactions for a block at height, of at most
-	// maxBytes, in an order that may be executed. next has, for senders in
-	// undecided ancestors, the nonce after theirs.
-	Select(maxBytes int, height uint64, next map[keys.Address]uint64) []tx.Verified
-	// Pending reports whether a block is wanted for one.
+	// Select returns waiting transactions in no batch for a batch of at most
+	// maxBytes. mine says whether this validator batches a gossiped transaction of
+	// a sender that has waited so many milliseconds.
+	Select(maxBytes int, height uint64, mine func(sender keys.Address, waited uint64) bool) []tx.Verified
+	// Pending reports whether a transaction waits, in no batch, that a block could
+	// include.
 	Pending() bool
+	// Hold and Release say that a batch with these transactions is held, and no
+	// longer.
+	Hold(txs []tx.Verified)
+	Release(txs []tx.Verified)
+	// Order lists the open batches that a block may have, in order, so that no
+	// transaction comes before its sender's earlier ones; taken are those of its
+	// undecided ancestors.
+	Order(taken, open [][]tx.Verified) ([]int, error)
+	// Alive reports whether any of these transactions still waits.
+	Alive(txs []tx.Verified) bool
+	// Weight returns what a batch weighs, and what a block may at most.
+	Weight(txs []tx.Verified) (sum, most uint64)
 }
 
 // Config is what a Driver needs. Records and Batches come from the log.
@@ -100,6 +113,7 @@ type Driver struct {
 	// Of the goroutine of Run.
 	deadline uint64 // monotonic ms of the core's timer, 0 for none
 	poll     uint64 // monotonic ms of the next look for work
+	closeAt  uint64 // monotonic ms at which an own batch is closed, 0 for none
 	pending  bool
 	seq      uint64 // of the newest own batch
 	logged   uint64 // highest view in the log
@@ -130,7 +144,7 @@ func New(cfg Config) (*Driver, error) {
 		inbox: make(chan consensus.Event, inboxSize), raw: make(chan *msg.Message, inboxSize),
 		checks: make(chan *msg.Message, inboxSize), bodies: make(chan *msg.Message, bodiesSize),
 		queries: make(chan func(), 64), wake: make(chan struct{}, 1)}
-	d.batches = newBatchStore(cfg.Core.ChainID, cfg.Core.Set, cfg.Verify)
+	d.batches = newBatchStore(&d.cfg)
 	d.exec = newExecutor(d)
 	d.fetches = newFetcher(d)
 	d.restore()
@@ -209,6 +223,7 @@ func (d *Driver) Wake() {
 // a seal the log holds nothing that is still needed.
 func (d *Driver) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	defer d.batches.abandon() // a batch is of its epoch alone
 	defer d.wg.Wait()
 	defer cancel()
 	for range d.cfg.Workers {
@@ -266,6 +281,11 @@ func (d *Driver) due(ctx context.Context) error {
 			return err
 		}
 	}
+	if d.closeAt != 0 && now >= d.closeAt {
+		if err := d.checkWork(ctx); err != nil {
+			return err
+		}
+	}
 	if d.deadline != 0 && now >= d.deadline {
 		d.deadline = 0
 		if err := d.step(ctx, consensus.Timer{}); err != nil {
@@ -307,6 +327,9 @@ func (d *Driver) arm(t *time.Timer) {
 	if d.deadline != 0 {
 		at = min(at, d.deadline)
 	}
+	if d.closeAt != 0 {
+		at = min(at, d.closeAt)
+	}
 	t.Reset(time.Duration(at-min(at, d.cfg.Clock.Now())) * time.Millisecond)
 }
 
@@ -333,6 +356,7 @@ func (d *Driver) verifyLoop(ctx context.Context) {
 				continue
 			}
 			d.fetches.batchArrived()
+			d.Wake()
 		case m := <-d.checks:
 			v, err := msg.Verify(d.cfg.Core.Set, d.cfg.Core.ChainID, m)
 			if err != nil {
@@ -352,9 +376,12 @@ func (d *Driver) input(ctx context.Context, ev consensus.Event) {
 	}
 }
 
-// checkWork tells the core whether a block is wanted (CONS-53).
+// checkWork closes an own batch when it is time, and tells the core whether a
+// block is wanted (CONS-53).
 func (d *Driver) checkWork(ctx context.Context) error {
-	pending := d.cfg.Pool.Pending() || d.cfg.Chain.Due(d.cfg.Clock.Wall())
+	waiting := d.cfg.Pool.Pending()
+	d.author(waiting)
+	pending := waiting || d.batches.candidates() || d.cfg.Chain.Due(d.cfg.Clock.Wall())
 	if pending == d.pending {
 		return nil
 	}

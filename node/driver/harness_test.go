@@ -159,7 +159,7 @@ func newNode(n *network, index int) *node {
 }
 
 func (x *node) start() {
-	x.pool = mempool.New(mempool.DefaultLimits(), x.chain.Env(), x.chain.View)
+	x.pool = mempool.New(mempool.DefaultLimits(), x.chain.View, clock.NewReal().Now)
 	root, err := x.chain.Root()
 	if err != nil {
 		x.n.t.Fatal(err)
@@ -256,7 +256,7 @@ func (x *node) committed(b *chain.Block) {
 		}
 		d.batches.mu.Unlock()
 	}
-	if err := x.pool.Committed(b.Verified.Txs()); err != nil {
+	if err := x.pool.Committed(b.Verified.Txs(), b.Receipts); err != nil {
 		x.n.t.Error(err)
 	}
 	x.mu.Lock()

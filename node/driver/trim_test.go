@@ -10,6 +10,7 @@ import (
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/chaintest"
 	"github.com/openledger/openledger/node/clock"
+	"github.com/openledger/openledger/node/mempool"
 )
 
 // still is a driver that does not run, on a disk in memory.
@@ -20,7 +21,8 @@ func still(t *testing.T) (*Driver, *node) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := New(Config{Chain: x.chain, WAL: x.disk, Clock: clock.NewManual(chaintest.GenesisMS), Net: x,
+	pool := mempool.New(mempool.DefaultLimits(), x.chain.View, func() uint64 { return 0 })
+	d, err := New(Config{Chain: x.chain, Pool: pool, WAL: x.disk, Clock: clock.NewManual(chaintest.GenesisMS), Net: x,
 		Core: consensus.Config{ChainID: n.w.ID, Set: n.w.Set, Key: n.w.Votes[1], Root: root, Params: consensus.LocalParams()}})
 	if err != nil {
 		t.Fatal(err)

@@ -28,10 +28,10 @@ func BenchmarkAdd(b *testing.B) {
 			txs = append(txs, w.Sign(i, tx.Body{Nonce: n, Payload: &tx.Transfer{To: w.Address(0), Amount: 1}}))
 		}
 	}
-	p := mempool.New(mempool.DefaultLimits(), c.Env(), c.View)
+	p := mempool.New(mempool.DefaultLimits(), c.View, func() uint64 { return 0 })
 	for i := 0; b.Loop(); i++ {
 		if i%len(txs) == 0 {
-			p = mempool.New(mempool.DefaultLimits(), c.Env(), c.View)
+			p = mempool.New(mempool.DefaultLimits(), c.View, func() uint64 { return 0 })
 		}
 		if err := p.Add(txs[i%len(txs)]); err != nil {
 			b.Fatal(err)
@@ -44,7 +44,7 @@ func BenchmarkSelect(b *testing.B) {
 	const people, each = 1_000, 16
 	w := chaintest.New(b, 4, people)
 	c := w.Open(store.OpenMemory())
-	p := mempool.New(mempool.DefaultLimits(), c.Env(), c.View)
+	p := mempool.New(mempool.DefaultLimits(), c.View, func() uint64 { return 0 })
 	for n := range uint64(each) {
 		for i := range people {
 			if err := p.Add(w.Sign(i, tx.Body{Nonce: n, Payload: &tx.Transfer{To: w.Address(0), Amount: 1}})); err != nil {

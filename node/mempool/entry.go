@@ -5,6 +5,7 @@ package mempool
 import (
 	"cmp"
 	"math/bits"
+	"slices"
 
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/ledger/state"
@@ -13,11 +14,17 @@ import (
 
 // entry is one waiting transaction.
 type entry struct {
-	v      tx.Verified
-	weight uint64
-	spend  fixed.Amount // the most that it can take from its sender, as far as known
-	order  uint64       // of arrival
+	v       tx.Verified
+	weight  uint64
+	spend   fixed.Amount // the most that it can take from its sender, as far as known
+	order   uint64       // of arrival
+	at      uint64       // of arrival, in milliseconds
+	own     bool         // came to this node by itself, not by gossip
+	foreign bool         // known from other validators' batches alone, never checked against the state
+	out     int          // held batches that hold it; above 0 it is not selected
 }
+
+func (e *entry) nonce() uint64 { return e.v.Body().Nonce }
 
 func newEntry(v tx.Verified, p state.Params, order uint64) *entry {
 	return &entry{v: v, weight: v.Weight(p.KindWeight), spend: spend(v), order: order}
@@ -63,15 +70,58 @@ func (e *entry) compare(o *entry) int {
 	return cmp.Or(cmp.Compare(h1, h2), cmp.Compare(l1, l2), cmp.Compare(o.order, e.order))
 }
 
-// queue holds one sender's transactions by nonce; next is the account's nonce
-// when it was last looked at.
+// queue holds one sender's transactions in the order of their nonces, at most
+// one of each. next is the account's nonce when it was last looked at, if known.
 type queue struct {
 	next  uint64
-	txs   map[uint64]*entry
-	ready bool // txs has next, and the pool counts it
+	known bool
+	txs   []*entry
+	ready bool // the pool counts it
 }
 
-func newQueue() *queue { return &queue{txs: map[uint64]*entry{}} }
+func (q *queue) find(nonce uint64) (int, bool) {
+	return slices.BinarySearchFunc(q.txs, nonce, func(e *entry, n uint64) int { return cmp.Compare(e.nonce(), n) })
+}
+
+func (q *queue) at(nonce uint64) *entry {
+	if i, ok := q.find(nonce); ok {
+		return q.txs[i]
+	}
+	return nil
+}
+
+func (q *queue) insert(e *entry) {
+	i, _ := q.find(e.nonce())
+	q.txs = slices.Insert(q.txs, i, e)
+}
+
+func (q *queue) remove(e *entry) {
+	if i, ok := q.find(e.nonce()); ok && q.txs[i] == e {
+		q.txs = slices.Delete(q.txs, i, i+1)
+	}
+}
+
+// head returns the first transaction from nonce on that is in no batch, if every
+// one before it is here or in the chain; nil if there is none.
+func (q *queue) head(nonce uint64) *entry {
+	i, ok := q.find(nonce)
+	for ; ok && i < len(q.txs) && q.txs[i].nonce() == nonce; i, nonce = i+1, nonce+1 {
+		if q.txs[i].out == 0 {
+			return q.txs[i]
+		}
+	}
+	return nil
+}
+
+// checked counts the transactions that the pool itself admitted.
+func (q *queue) checked() (n int) {
+	for _, e := range q.txs {
+		if !e.foreign {
+			n++
+		}
+	}
+	return n
+}
 
 // affords checks that the sender can pay e, in place of old, with all that
 // waits. Errors: tx.TxFunds.
@@ -95,33 +145,29 @@ func (q *queue) affords(e, old *entry, free fixed.Amount) error {
 // wholeTo reports whether every nonce from next up to, not including, nonce is
 // there.
 func (q *queue) wholeTo(next, nonce uint64) bool {
-	for n := next; n < nonce; n++ {
-		if q.txs[n] == nil {
-			return false
-		}
+	if next >= nonce {
+		return true
 	}
-	return true
+	i, ok := q.find(next)
+	j, _ := q.find(nonce)
+	return ok && uint64(j-i) == nonce-next
 }
 
 // last returns the entry with the highest nonce, and whether every nonce from
 // next up to it is there. The queue is not empty.
 func (q *queue) last() (tail *entry, whole bool) {
-	top := uint64(0)
-	for n, e := range q.txs {
-		if tail == nil || n > top {
-			tail, top = e, n
-		}
-	}
-	return tail, top-q.next+1 == uint64(len(q.txs))
+	tail = q.txs[len(q.txs)-1]
+	return tail, q.wholeTo(q.next, tail.nonce())
 }
 
 // makeRoom evicts entries that are worth less than e until it fits: first those
 // that wait for a missing nonce, then the lowest tip per weight, always the last
-// of a sender. It reports whether there is room. The lock is held.
+// of a sender, none that is in a batch. It reports whether there is room. The
+// lock is held.
 func (p *Pool) makeRoom(e *entry, q *queue, next uint64) bool {
 	size := len(e.v.Bytes())
-	whole := q.wholeTo(next, e.v.Body().Nonce)
-	for len(p.byID) >= p.limits.Txs || p.bytes+size > p.limits.Bytes {
+	whole := q.wholeTo(next, e.nonce())
+	for p.count >= p.limits.Txs || p.bytes+size > p.limits.Bytes {
 		if p.floor != nil && (!whole || e.compare(p.floor) <= 0) {
 			return false // as the last look found
 		}
@@ -148,6 +194,7 @@ func (p *Pool) cheapest() (victim *entry, whole bool) {
 	for _, q := range p.senders {
 		tail, w := q.last()
 		switch {
+		case tail.out > 0:
 		case victim == nil, whole && !w, whole == w && tail.compare(victim) < 0:
 			victim, whole = tail, w
 		}

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/openledger/openledger/internal/fixed"
-	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/chaintest"
@@ -26,7 +25,7 @@ type bench struct {
 func newBench(t testing.TB, limits mempool.Limits, people int) *bench {
 	w := chaintest.New(t, 1, people)
 	c := w.Open(store.OpenMemory())
-	return &bench{w, c, mempool.New(limits, c.Env(), c.View)}
+	return &bench{w, c, mempool.New(limits, c.View, func() uint64 { return 0 })}
 }
 
 // tx makes a transfer of sender 0..n with a nonce and a tip.
@@ -47,7 +46,7 @@ func (b *bench) commit(txs ...tx.Verified) {
 	if _, err := b.chain.Commit(blk); err != nil {
 		b.T.Fatal(err)
 	}
-	if err := b.pool.Committed(txs); err != nil {
+	if err := b.pool.Committed(txs, blk.Receipts); err != nil {
 		b.T.Fatal(err)
 	}
 }
@@ -147,10 +146,11 @@ func TestABlockTakesTheBestTipsAndKeepsEachSendersOrder(t *testing.T) {
 	if got := b.pool.Select(len(high.Bytes())+len(mid.Bytes())+1, 1, nil); len(got) != 2 {
 		t.Fatalf("%d transactions in the bytes of two", len(got))
 	}
-	after := map[keys.Address]uint64{b.Address(0): 1, b.Address(1): 1}
-	if got, want := ids(b.pool.Select(1<<20, 1, after)), ids([]tx.Verified{lowNext, mid}); !slices.Equal(got, want) {
-		t.Fatalf("above undecided ancestors %v, want %v", got, want)
+	b.pool.Hold([]tx.Verified{low, high})
+	if got, want := ids(b.next()), ids([]tx.Verified{lowNext, mid}); !slices.Equal(got, want) {
+		t.Fatalf("beside held batches %v, want %v", got, want)
 	}
+	b.pool.Release([]tx.Verified{low, high})
 	if got := b.pool.Select(1<<20, 5_001, nil); len(got) != 0 {
 		t.Fatalf("%d transactions after their validity", len(got))
 	}
@@ -226,16 +226,12 @@ func TestASendersGapAfterARefusedTransactionDoesNotBlockOthers(t *testing.T) {
 		b.add(v)
 	}
 	b.commit(second) // refused: nonce gap
-	if got := b.next(); len(got) != 1 || got[0].ID() != first.ID() {
-		t.Fatalf("%d selected", len(got))
+	if got, want := ids(b.next()), ids([]tx.Verified{first, second, third}); !slices.Equal(got, want) {
+		t.Fatalf("selected %v, want %v", got, want) // the refused one can still come
 	}
 	b.commit(b.next()...)
-	if b.pool.Pending() {
-		t.Fatal("a transaction behind the gap is pending")
-	}
-	b.add(second) // sent again
-	if got, want := ids(b.next()), ids([]tx.Verified{second, third}); !slices.Equal(got, want) {
-		t.Fatalf("selected %v, want %v", got, want)
+	if b.pool.Pending() || b.pool.Len() != 0 {
+		t.Fatalf("%d wait after all were executed", b.pool.Len())
 	}
 }
 

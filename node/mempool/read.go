@@ -3,20 +3,24 @@
 package mempool
 
 import (
+	"bytes"
 	"cmp"
 	"container/heap"
+	"hash/maphash"
 	"slices"
 
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/tx"
 )
 
-// Lookup implements ledger.Cache: it returns a waiting transaction by its bytes.
+// Lookup implements ledger.Cache: it returns a transaction that the pool admitted
+// by its bytes.
 func (p *Pool) Lookup(raw []byte) (tx.Verified, bool) {
+	h := maphash.Bytes(p.seed, raw)
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	e := p.byRaw[string(raw)]
-	if e == nil {
+	e := p.byRaw[h]
+	p.mu.Unlock()
+	if e == nil || !bytes.Equal(e.v.Bytes(), raw) {
 		return tx.Verified{}, false
 	}
 	return e.v, true
@@ -46,12 +50,34 @@ func (p *Pool) Len() int {
 	return len(p.byID)
 }
 
-// Pending reports whether a transaction waits that the next block could include.
-// One that waits for an earlier nonce wants no block.
+// Pending reports whether a transaction waits, in no batch, that the next block
+// could include. One that waits for an earlier nonce wants no block.
 func (p *Pool) Pending() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.ready > 0
+	return len(p.ready) > 0
+}
+
+// Alive reports whether any of the transactions of a batch still waits. Those of
+// blocks do not.
+func (p *Pool) Alive(txs []tx.Verified) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(txs, func(v tx.Verified) bool { return p.byID[v.ID()] != nil })
+}
+
+// Weight returns what a batch weighs, and what a block may at most (FEE-01).
+func (p *Pool) Weight(txs []tx.Verified) (sum, most uint64) {
+	if _, err := p.start(); err != nil {
+		return 0, 0 // the node stops for that elsewhere
+	}
+	p.mu.Lock()
+	kind, most := p.params.KindWeight, p.params.MaxBlockWeight
+	p.mu.Unlock()
+	for _, v := range txs {
+		sum += v.Weight(kind)
+	}
+	return sum, most
 }
 
 // OfSender returns how many transactions of a wait and the first free nonce at
@@ -63,7 +89,7 @@ func (p *Pool) OfSender(a keys.Address, nonce uint64) (count int, next uint64) {
 	if q == nil {
 		return 0, nonce
 	}
-	for q.txs[nonce] != nil {
+	for q.at(nonce) != nil {
 		nonce++
 	}
 	return len(q.txs), nonce
@@ -122,17 +148,22 @@ func pop(h *[]*entry) *entry {
 	return last
 }
 
-// Select returns waiting transactions for a block at height, of at most maxBytes
-// and at most the block weight: senders by tip per weight, each sender by nonce
-// without a gap. next has, for senders in undecided ancestors of the block, the
-// nonce after theirs. What could not pay or is not valid at height stays, with
+// Select returns waiting transactions in no batch for a batch of at most maxBytes
+// whose block has at least the given height, and at most the block weight: senders
+// by tip per weight, each sender by nonce without a gap. mine says whether this
+// node batches a gossiped transaction of a sender that has waited so many
+// milliseconds; nil: all. What could not pay or is not valid at height stays, with
 // all that follows it.
-func (p *Pool) Select(maxBytes int, height uint64, next map[keys.Address]uint64) []tx.Verified {
+func (p *Pool) Select(maxBytes int, height uint64, mine func(a keys.Address, waited uint64) bool) []tx.Verified {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now := p.now()
+	fits := func(e *entry) bool {
+		return p.fits(e, height) && (e.own || mine == nil || mine(e.v.Body().Sender, now-min(e.at, now)))
+	}
 	var h heads
-	for a, q := range p.senders {
-		if e := q.txs[max(q.next, next[a])]; e != nil && p.fits(e, height) {
+	for _, q := range p.ready {
+		if e := q.head(q.next); e != nil && fits(e) {
 			h = append(h, e)
 		}
 	}
@@ -147,8 +178,7 @@ func (p *Pool) Select(maxBytes int, height uint64, next map[keys.Address]uint64)
 		}
 		bytes, weight = bytes-size, weight-e.weight
 		out = append(out, e.v)
-		b := e.v.Body()
-		if after := p.senders[b.Sender].txs[b.Nonce+1]; after != nil && p.fits(after, height) {
+		if after := p.senders[e.v.Body().Sender].head(e.nonce() + 1); after != nil && fits(after) {
 			heap.Push(&h, after)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 // TxBackend builds, checks, submits and finds transactions.
 type TxBackend interface {
 	TxSubmit(context.Context, TxSubmitParams) (TxStatus, error)
+	// TxSubmitAll is TxSubmit for several; the results have their order.
+	TxSubmitAll(context.Context, []TxSubmitParams) ([]TxStatus, []error)
 	TxBuild(context.Context, TxBuildParams) (TxBuilt, error)
 	TxSimulate(context.Context, TxBytes) (TxSimulated, error)
 	TxGet(context.Context, TxGetParams) (TxStatus, error)
@@ -117,6 +119,13 @@ type TxFee struct {
 // FaucetParams names who receives test money.
 type FaucetParams struct {
 	Address keys.Address `json:"address"`
+}
+
+var submitParams = paramsOf[TxSubmitParams]()
+
+// DecodeTxSubmit reads the parameters of tx_submit. Errors: *Error.
+func DecodeTxSubmit(raw json.RawMessage) (p TxSubmitParams, err error) {
+	return p, submitParams.decode(raw, &p)
 }
 
 var txMethods = []Method{

@@ -18,7 +18,10 @@ import (
 // ErrUnreachable reports that no node answered at the URL.
 var ErrUnreachable = errors.New("node not reachable")
 
-const maxAnswer = 64 << 20
+const (
+	maxAnswer = 64 << 20
+	maxBatch  = 100 // requests of one batch (RPC-09)
+)
 
 // Client calls one node.
 type Client struct {
@@ -59,13 +62,53 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 	if err := json.Unmarshal(b, &a); err != nil {
 		return fmt.Errorf("%w at %s: what answers there speaks no JSON-RPC: %v", ErrUnreachable, c.url, err)
 	}
+	return a.read(c.url, method, result)
+}
+
+// read decodes the result. Errors: *api.Error as the node sent it.
+func (a *answer) read(url, method string, result any) error {
 	if a.Error != nil {
 		return &api.Error{Code: a.Error.Code, Message: a.Error.Message, Data: a.Error.Data}
 	}
 	if err := json.Unmarshal(a.Result, result); err != nil {
-		return fmt.Errorf("answer of %s to %s: %w", c.url, method, err)
+		return fmt.Errorf("answer of %s to %s: %w", url, method, err)
 	}
 	return nil
+}
+
+// callAll sends one request of the same method per element of params as one
+// batch. Both results have the order of params.
+func callAll[P, R any](ctx context.Context, c *Client, method string, params []P) ([]R, []error) {
+	out, errs := make([]R, len(params)), make([]error, len(params))
+	answers, err := c.batch(ctx, method, len(params), func(i int) any { return params[i] })
+	for i := range params {
+		if errs[i] = err; err == nil {
+			errs[i] = answers[i].read(c.url, method, &out[i])
+		}
+	}
+	return out, errs
+}
+
+// batch sends n requests and returns their answers in order. Errors:
+// ErrUnreachable.
+func (c *Client) batch(ctx context.Context, method string, n int, params func(int) any) ([]answer, error) {
+	list := make([]any, n)
+	for i := range list {
+		list[i] = map[string]any{"jsonrpc": "2.0", "id": i, "method": method, "params": params(i)}
+	}
+	body, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.do(ctx, http.MethodPost, "/rpc", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	var answers []answer
+	if err := json.Unmarshal(b, &answers); err != nil || len(answers) != n {
+		return nil, fmt.Errorf("%w at %s: the answer to a batch of %d has %d parts: %v", ErrUnreachable, c.url, n, len(answers), err)
+	}
+	return answers, nil
 }
 
 // Upload stores the content of r as a blob of the node and returns its id.

@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"slices"
 
 	"github.com/openledger/openledger/ledger/channel"
 	"github.com/openledger/openledger/ledger/receipt"
@@ -82,6 +83,15 @@ func (c *Client) ChainEvents(ctx context.Context, p api.EventsParams) (api.Chain
 // ChainProof calls chain_proof.
 func (c *Client) ChainProof(ctx context.Context, p api.ProofParams) (api.StateProof, error) {
 	return call[api.ProofParams, api.StateProof](ctx, c, "chain_proof", p)
+}
+
+// TxSubmitAll calls tx_submit for each, as batches of at most 100.
+func (c *Client) TxSubmitAll(ctx context.Context, list []api.TxSubmitParams) (out []api.TxStatus, errs []error) {
+	for part := range slices.Chunk(list, maxBatch) {
+		o, e := callAll[api.TxSubmitParams, api.TxStatus](ctx, c, "tx_submit", part)
+		out, errs = append(out, o...), append(errs, e...)
+	}
+	return out, errs
 }
 
 // TxSubmit calls tx_submit.
