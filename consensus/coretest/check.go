@@ -8,6 +8,7 @@ import (
 
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/consensus/cert"
+	"github.com/openledger/openledger/consensus/evidence"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 )
@@ -254,6 +255,9 @@ func (b *book) accused(n *Node, c consensus.Conflict) {
 	}
 	if n.s.faults[who] == Honest {
 		n.s.fail("I10-no-self-evidence", "node %s has evidence against honest %d", n.name, who)
+	}
+	for _, e := range evidence.Pair(n.s.set, c.A, c.B) {
+		n.s.accuse(&e)
 	}
 }
 

@@ -300,6 +300,9 @@ func FuzzDecode(f *testing.F) {
 	for _, c := range list {
 		f.Add(c.ev.Encode())
 	}
+	sums, secrets := summing(f)
+	f.Add(Pair(sums.set, sums.share(5, "a", 2, secrets[1]), nil)[0].Encode())
+	f.Add(Pair(sums.set, &msg.Message{Cert: sums.aggregate(secrets, 5, blockOf("a"), 0, 1)}, sums.vote(cert.Nullify, 5, "", 1))[0].Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := Decode(b)
 		if err != nil {

@@ -85,6 +85,7 @@ func (k Kind) Class() Class {
 type Evidence struct {
 	Conflict *Conflict
 	Unjust   *Unjustified
+	Share    *Share
 	Batch    *Batch
 }
 
@@ -126,6 +127,16 @@ const (
 	BadLeader Fault = 4 // Header names another leader than the schedule
 )
 
+// Share is kind BadShare: a signed Finalize with a BLS share that is not the
+// signer's.
+type Share struct {
+	_     struct{} `cbor:",toarray"`
+	Kind  Kind
+	Epoch uint64
+	View  uint64
+	Vote  Half
+}
+
 // Batch is kind BadBatch: a digest that its author signed, and a transaction
 // under it that is not valid in any state.
 type Batch struct {
@@ -150,6 +161,9 @@ func (e *Evidence) body() any {
 	}
 	if e.Unjust != nil {
 		list = append(list, e.Unjust)
+	}
+	if e.Share != nil {
+		list = append(list, e.Share)
 	}
 	if e.Batch != nil {
 		list = append(list, e.Batch)
@@ -186,6 +200,9 @@ func Decode(b []byte) (*Evidence, error) {
 	case k == UnjustifiedVote:
 		e.Unjust = new(Unjustified)
 		return e, decode(b, e.Unjust, e.Unjust.shape)
+	case k == BadShare:
+		e.Share = new(Share)
+		return e, decode(b, e.Share, e.Share.shape)
 	case k == BadBatch:
 		e.Batch = new(Batch)
 		return e, decode(b, e.Batch, e.Batch.shape)
@@ -208,6 +225,8 @@ func (e *Evidence) Kind() Kind {
 		return e.Conflict.Kind
 	case e.Unjust != nil:
 		return e.Unjust.Kind
+	case e.Share != nil:
+		return e.Share.Kind
 	case e.Batch != nil:
 		return e.Batch.Kind
 	}
@@ -221,6 +240,8 @@ func (e *Evidence) Epoch() uint64 {
 		return e.Conflict.Epoch
 	case e.Unjust != nil:
 		return e.Unjust.Epoch
+	case e.Share != nil:
+		return e.Share.Epoch
 	case e.Batch != nil:
 		return e.Batch.Epoch
 	}
@@ -234,6 +255,8 @@ func (e *Evidence) View() uint64 {
 		return e.Conflict.View
 	case e.Unjust != nil:
 		return e.Unjust.View
+	case e.Share != nil:
+		return e.Share.View
 	}
 	return 0
 }
@@ -246,6 +269,8 @@ func (e *Evidence) Signers() []int {
 		return common(&e.Conflict.A, &e.Conflict.B)
 	case e.Unjust != nil:
 		return e.Unjust.Votes.list()
+	case e.Share != nil:
+		return e.Share.Vote.list()
 	case e.Batch != nil:
 		return []int{int(e.Batch.Author)}
 	}

@@ -164,9 +164,9 @@ func (w *watch) keep(h *Half, who []int, n int) {
 	if w.heard[h.Kind] == nil {
 		w.heard[h.Kind] = make([]*Half, n)
 	}
-	row, size := w.heard[h.Kind], len(h.Sigs)
+	row := w.heard[h.Kind]
 	for _, i := range who {
-		if old := row[i]; old == nil || len(old.Sigs) < size && bytes.Equal(old.Block, h.Block) {
+		if old := row[i]; old == nil || len(who) > 1 && old.count() < len(who) && bytes.Equal(old.Block, h.Block) {
 			row[i] = h
 		}
 	}

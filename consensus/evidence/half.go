@@ -10,20 +10,26 @@ import (
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/keys"
 )
 
 // Half is one kind of vote on one block by one or more validators. A message
 // is a half of one signer; a certificate is one of many, and may be cut to
-// fewer, since each signature counts by itself and no quorum is asked for. The
-// epoch and view stand in the evidence around it.
+// fewer, since each signature counts by itself and no quorum is asked for. An
+// aggregate shows that every one of its signers gave a share, and cannot be cut.
+// The epoch and view stand in the evidence around it.
 type Half struct {
 	_       struct{}  `cbor:",toarray"`
 	Kind    cert.Kind // Proposal, Notarize, Nullify or Finalize
 	Block   []byte    // 32 bytes; empty in a Nullify
 	Signers []byte    // bitmap in set order, as in a certificate
-	Sigs    []byte    // 64 bytes each in bit order
+	Sigs    []byte    // 64 bytes each in bit order, or the 48 of an aggregate
+	Share   []byte    // of a single Finalize that carries one: 48 bytes; else empty
 }
+
+// sum reports whether h is an aggregate.
+func (h *Half) sum() bool { return len(h.Sigs) == bls.SignatureSize }
 
 // has reports whether validator i signed.
 func (h *Half) has(i int) bool { return i/8 < len(h.Signers) && h.Signers[i/8]>>(i%8)&1 == 1 }
@@ -59,9 +65,12 @@ func common(a, b *Half) []int {
 }
 
 // cut returns h with only the signers of who, which are ascending and all
-// signers of h.
+// signers of h; an aggregate as it is.
 func (h *Half) cut(who []int) Half {
-	out := Half{Kind: h.Kind, Block: h.Block, Signers: make([]byte, len(h.Signers))}
+	if h.sum() {
+		return *h
+	}
+	out := Half{Share: h.Share, Kind: h.Kind, Block: h.Block, Signers: make([]byte, len(h.Signers))}
 	j := 0
 	for k, i := range h.list() {
 		if j < len(who) && who[j] == i {
@@ -87,30 +96,53 @@ func (h *Half) shape() error {
 		return fmt.Errorf("%w: bitmap of %d bytes", ErrMalformed, len(h.Signers))
 	case h.count() == 0:
 		return fmt.Errorf("%w: nobody signed", ErrMalformed)
-	case len(h.Sigs) != 64*h.count():
+	case h.sum() && h.Kind != cert.Finalize:
+		return fmt.Errorf("%w: aggregate of %v", ErrMalformed, h.Kind)
+	case len(h.Share) != 0 && (len(h.Share) != bls.SignatureSize || h.Kind != cert.Finalize || h.count() != 1 || h.sum()):
+		return fmt.Errorf("%w: %v of %d signers with a share of %d bytes", ErrMalformed, h.Kind, h.count(), len(h.Share))
+	case !h.sum() && len(h.Sigs) != 64*h.count():
 		return fmt.Errorf("%w: %d bytes of signatures for %d signers", ErrMalformed, len(h.Sigs), h.count())
 	}
 	return nil
 }
 
-// verify checks the bitmap and every signature. Cost: one batched Ed25519 check
-// per signer. Errors: ErrMalformed, ErrSignature.
+// verify checks the bitmap and every signature, a share in it left out. Cost: one
+// batched Ed25519 check per signer, or one pairing check of an aggregate. Errors:
+// ErrMalformed, ErrSignature.
 func (h *Half) verify(set *valset.Set, chainID [32]byte, view uint64) error {
 	if len(h.Signers) != (set.Len()+7)/8 {
 		return fmt.Errorf("%w: bitmap of %d bytes for %d validators", ErrMalformed, len(h.Signers), set.Len())
 	}
-	signed := cert.SignBytes(chainID, h.Kind, set.Epoch(), view, h.Block)
+	who := h.list()
+	if i := who[len(who)-1]; i >= set.Len() {
+		return fmt.Errorf("%w: bit %d of %d validators", ErrMalformed, i, set.Len())
+	}
+	if h.sum() {
+		return h.verifySum(set, chainID, view)
+	}
+	signed := cert.ShareBytes(chainID, h.Kind, set.Epoch(), view, h.Block, append([]byte{}, h.Share...))
 	var batch keys.BatchVerifier
-	for k, i := range h.list() {
-		if i >= set.Len() {
-			return fmt.Errorf("%w: bit %d of %d validators", ErrMalformed, i, set.Len())
-		}
+	for k, i := range who {
 		batch.Add(set.Key(i), signed, keys.Signature(h.Sigs[64*k:]))
 	}
 	for _, ok := range batch.Verify() {
 		if !ok {
 			return fmt.Errorf("%w: %v of view %d", ErrSignature, h.Kind, view)
 		}
+	}
+	return nil
+}
+
+func (h *Half) verifySum(set *valset.Set, chainID [32]byte, view uint64) error {
+	if !set.Aggregates() {
+		return fmt.Errorf("%w: aggregate of a set without BLS keys", ErrMalformed)
+	}
+	k, err := set.BLS()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrJudge, err)
+	}
+	if err := k.VerifyAggregate(h.has, cert.FinalBytes(chainID, set.Epoch(), view, h.Block), bls.Signature(h.Sigs)); err != nil {
+		return fmt.Errorf("%w: %v of view %d: %w", ErrSignature, h.Kind, view, err)
 	}
 	return nil
 }
@@ -128,7 +160,9 @@ func half(n int, m *msg.Message) (view uint64, h Half, ok bool) {
 	switch {
 	case m.Vote != nil && m.Vote.Signer < uint64(n):
 		v := m.Vote
-		return v.View, one(n, v.Kind, v.Block, v.Signer, &v.Sig), true
+		h := one(n, v.Kind, v.Block, v.Signer, &v.Sig)
+		h.Share = v.Share
+		return v.View, h, true
 	case m.Proposal != nil && m.Proposal.Header.Leader < uint64(n):
 		p := m.Proposal
 		hash := p.Header.Hash()

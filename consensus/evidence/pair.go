@@ -66,11 +66,18 @@ func split(who []int, piece func([]int) Evidence) []Evidence {
 }
 
 // Pair makes evidence of two messages or certificates of one view, as they stand
-// in consensus.Conflict: against all validators that signed both. It is empty
-// if they may stand beside each other. The signatures are not checked; a and b
+// in consensus.Conflict: against all validators that signed both; with b nil,
+// of a Finalize whose share does not hold. It is empty if they may stand beside
+// each other. The signatures are not checked; a and b
 // are shared and must not change.
 func Pair(set *valset.Set, a, b *msg.Message) []Evidence {
 	va, ha, oka := half(set.Len(), a)
+	if b == nil {
+		if !oka || len(ha.Share) == 0 {
+			return nil
+		}
+		return []Evidence{{Share: &Share{Kind: BadShare, Epoch: set.Epoch(), View: va, Vote: ha}}}
+	}
 	vb, hb, okb := half(set.Len(), b)
 	if !oka || !okb || va != vb {
 		return nil
@@ -91,7 +98,9 @@ func (c *Conflict) shape() error {
 		return fmt.Errorf("%w: a vote of view 0", ErrMalformed)
 	case kind != c.Kind || !ordered:
 		return fmt.Errorf("%w: %v and %v are not %v", ErrMalformed, c.A.Kind, c.B.Kind, c.Kind)
-	case !bytes.Equal(c.A.Signers, c.B.Signers):
+	}
+	who := common(&c.A, &c.B)
+	if len(who) == 0 || !c.A.sum() && len(who) != c.A.count() || !c.B.sum() && len(who) != c.B.count() {
 		return fmt.Errorf("%w: the halves are not cut to the common signers", ErrMalformed)
 	}
 	return nil

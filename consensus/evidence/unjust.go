@@ -55,15 +55,18 @@ func (c Court) unjust(u *Unjustified) error {
 	case BadFace:
 		lawful = face(c.Set, c.ChainID, u.View, h)
 	case BadLeaf:
-		if h.View <= h.ParentView || merkle.Verify(h.Justification, u.Leaf, u.Index, h.View-h.ParentView, u.Path) != nil {
+		if !face(c.Set, c.ChainID, u.View, h) || merkle.Verify(h.Justification, u.Leaf, u.Index, h.View-h.ParentView, u.Path) != nil {
 			return fmt.Errorf("%w: the leaf is not in the justification", ErrMalformed)
 		}
 		lawful = place(c.Set, c.ChainID, h, u.Index, u.Leaf)
 	case BadLink:
+		if !face(c.Set, c.ChainID, u.View, h) {
+			return fmt.Errorf("%w: the fault is on the header's face", ErrMalformed)
+		}
 		if u.Parent.Hash() != h.Parent {
 			return fmt.Errorf("%w: not the parent", ErrMalformed)
 		}
-		lawful = child(u.Parent, h)
+		lawful = child(c.Set, u.Parent, h)
 	case BadLeader:
 		if c.Seed == nil {
 			return fmt.Errorf("%w: a leader", ErrJudge)
@@ -79,8 +82,20 @@ func (c Court) unjust(u *Unjustified) error {
 // face reports whether an honest validator could vote in view for a block with
 // header h, as far as h alone shows (CONS-31).
 func face(set *valset.Set, chainID [32]byte, view uint64, h *header.Header) bool {
-	return h.Check() == nil && h.ChainID == chainID && h.Epoch == set.Epoch() && h.View == view &&
-		h.SetHash == set.Hash() && h.Leader < uint64(set.Len())
+	sums, draws := uint64(0), set.Draws() && h.Kind != header.KindCarrier
+	if set.Aggregates() {
+		sums = 1
+	}
+	must := h.Kind == header.KindSeal || h.Height%header.BeaconStep == 0
+	switch {
+	case h.Check() != nil || h.ChainID != chainID || h.Epoch != set.Epoch() || h.View != view || h.SetHash != set.Hash():
+		return false
+	case h.Certify > sums || h.Kind != header.KindNormal && h.Certify != sums: // CONS-32
+		return false
+	case len(h.VRF) > 0 && !draws || len(h.VRF) == 0 && draws && must: // CONS-35
+		return false
+	}
+	return h.Leader < uint64(set.Len())
 }
 
 // place reports whether leaf is what stands at index of h's justification: the
@@ -89,6 +104,9 @@ func face(set *valset.Set, chainID [32]byte, view uint64, h *header.Header) bool
 func place(set *valset.Set, chainID [32]byte, h *header.Header, index uint64, leaf []byte) bool {
 	if len(leaf) == 0 {
 		return fits(h, index, nil, true)
+	}
+	if index == 0 && h.ParentView == 0 {
+		return fits(h, index, nil, false)
 	}
 	q, err := cert.Decode(leaf)
 	return err == nil && fits(h, index, q, false) && q.Verify(set, chainID) == nil
@@ -99,7 +117,7 @@ func place(set *valset.Set, chainID [32]byte, h *header.Header, index uint64, le
 func fits(h *header.Header, index uint64, q *cert.Certificate, empty bool) bool {
 	switch {
 	case index == 0 && h.ParentView == 0:
-		return empty // the root of the first epoch has no certificate
+		return h.Epoch > 0 || empty // genesis has no certificate; a seal is proved by the set before
 	case q == nil || q.View != h.ParentView+index:
 		return false
 	case index == 0:
@@ -108,10 +126,13 @@ func fits(h *header.Header, index uint64, q *cert.Certificate, empty bool) bool 
 	return q.Kind == cert.Nullification
 }
 
-// child reports whether h may stand on p, its parent by hash. Blocks on the
-// root of an epoch are not judged here.
-func child(p, h *header.Header) bool {
-	return h.ParentView == 0 || p.CheckChild(h.Parent, h) == nil
+// child reports whether h, which passed face, may stand on p, its parent by hash,
+// as far as the two show it without the parameters of the epoch.
+func child(set *valset.Set, p, h *header.Header) bool {
+	if p.CheckChild(h.Parent, h) != nil {
+		return false
+	}
+	return len(h.VRF) == 0 || p.CheckBeacon(h, set.VRF(int(h.Leader))) == nil
 }
 
 // fault looks for what is wrong with a block in whose view votes for it were
@@ -128,7 +149,7 @@ func fault(set *valset.Set, chainID [32]byte, view uint64, h *header.Header, lea
 			return leafFault(set, h, leaves, i)
 		}
 	}
-	if parent != nil && !child(parent, h) {
+	if parent != nil && !child(set, parent, h) {
 		u.Fault, u.Parent = BadLink, parent
 		return u
 	}
