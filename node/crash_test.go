@@ -95,8 +95,9 @@ func (r *recorder) count() int {
 
 // word is something that a validator signs at most once.
 type word struct {
-	kind cert.Kind
-	view uint64
+	kind  cert.Kind
+	epoch uint64
+	view  uint64
 }
 
 // record starts a recorder in the place of the validator with an index.
@@ -141,11 +142,11 @@ func (r *recorder) onFrame(from keys.PublicKey, frame []byte) {
 	defer r.mu.Unlock()
 	switch {
 	case m.Vote != nil && int(m.Vote.Signer) == r.victim:
-		r.say(m.Vote.Kind, m.Vote.View, m.Vote.Hash())
+		r.say(m.Vote.Kind, m.Epoch(), m.Vote.View, m.Vote.Hash())
 	case m.Cert != nil && m.Cert.Has(r.victim):
-		r.say(m.Cert.Kind.Vote(), m.Cert.View, m.Cert.Hash())
+		r.say(m.Cert.Kind.Vote(), m.Epoch(), m.Cert.View, m.Cert.Hash())
 	case m.Proposal != nil && int(m.Proposal.Header.Leader) == r.victim:
-		r.say(cert.Proposal, m.Proposal.Header.View, m.Proposal.Header.Hash())
+		r.say(cert.Proposal, m.Epoch(), m.Proposal.Header.View, m.Proposal.Header.Hash())
 	}
 	if r.mark == 0 || r.mark == m.Kind() {
 		select {
@@ -155,16 +156,16 @@ func (r *recorder) onFrame(from keys.PublicKey, frame []byte) {
 	}
 }
 
-func (r *recorder) say(kind cert.Kind, view uint64, block header.Hash) {
-	if old, ok := r.said[word{kind, view}]; ok && old != block {
+func (r *recorder) say(kind cert.Kind, epoch, view uint64, block header.Hash) {
+	if old, ok := r.said[word{kind, epoch, view}]; ok && old != block {
 		r.t.Errorf("%v of view %d is signed twice: %x and %x", kind, view, old[:4], block[:4])
 	}
-	r.said[word{kind, view}] = block
-	fin, ok := r.said[word{cert.Finalize, view}]
-	if _, null := r.said[word{cert.Nullify, view}]; ok && null {
+	r.said[word{kind, epoch, view}] = block
+	fin, ok := r.said[word{cert.Finalize, epoch, view}]
+	if _, null := r.said[word{cert.Nullify, epoch, view}]; ok && null {
 		r.t.Errorf("view %d is nullified and finalized", view)
 	}
-	if not, voted := r.said[word{cert.Notarize, view}]; ok && voted && not != fin {
+	if not, voted := r.said[word{cert.Notarize, epoch, view}]; ok && voted && not != fin {
 		r.t.Errorf("one block of view %d is notarized, another finalized", view)
 	}
 }

@@ -69,7 +69,7 @@ type Chain struct {
 // Open binds a store to a genesis document, writing the genesis state into an
 // empty store. Errors: ErrOtherGenesis, those of the store.
 func Open(s *store.Store, doc genesis.Doc) (*Chain, error) {
-	c := &Chain{store: s, genesis: doc, env: exec.Env{ChainID: doc.ChainID(), TimeEpochs: true}, results: map[header.Hash]*result{}}
+	c := &Chain{store: s, genesis: doc, env: exec.Env{ChainID: doc.ChainID()}, results: map[header.Hash]*result{}}
 	h, err := doc.Header()
 	if err != nil {
 		return nil, err
@@ -125,9 +125,6 @@ func (c *Chain) loadHead() error {
 // turn takes the validator set out of the state after the head.
 func (c *Chain) turn(head state.View) error {
 	set, err := exec.CurrentSet(head)
-	if c.env.TimeEpochs {
-		set, err = c.genesis.ValidatorSet()
-	}
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,11 @@ func (c *Chain) EpochStart() (consensus.EpochStart, error) {
 	if err != nil || h.Kind != header.KindSeal {
 		return consensus.EpochStart{Header: *h}, err
 	}
-	set, err := c.SetOf(h.Epoch)
+	before, err := c.ViewAt(height - 1)
+	if err != nil {
+		return consensus.EpochStart{}, err
+	}
+	set, err := exec.CurrentSet(before)
 	proof := cert.FinalityProof{Finalization: *fin, Headers: carriers}
 	return consensus.EpochStart{Header: *h, Proof: proof.Encode(), Set: set}, err
 }
@@ -194,18 +198,9 @@ func (c *Chain) epochRoot() (uint64, error) {
 	return max(uint64(first), 1) - 1, fault
 }
 
-// SetOf returns the validator set of an epoch up to the one above the head.
-// Errors: store.ErrNotFound, store.ErrPruned if it is too old.
-func (c *Chain) SetOf(epoch uint64) (*valset.Set, error) {
-	now := c.Set()
-	if epoch == now.Epoch() {
-		return now, nil
-	}
-	return nil, fmt.Errorf("%w: validator set of epoch %d", store.ErrNotFound, epoch)
-}
-
-// Due reports whether the epoch or a window of the ledger ends at or before wall,
-// so that a block is wanted although no transaction waits (CONS-53).
+// Due reports whether a window of the ledger ends at or before wall, or an object
+// awaits a seed, so that a block is wanted although no transaction waits
+// (CONS-53). The end of the epoch the core knows itself.
 func (c *Chain) Due(wall uint64) bool {
 	v, err := c.View()
 	if err != nil {
@@ -215,7 +210,7 @@ func (c *Chain) Due(wall uint64) bool {
 	if err != nil {
 		return false
 	}
-	if p, err := state.GetParams(v); err == nil && clock.Due(p, wall) {
+	if waiting, err := exec.Waiting(v); err == nil && waiting {
 		return true
 	}
 	first, err := v.Scan(state.DuePrefix(state.DueCTime), nil, 1)

@@ -116,9 +116,7 @@ func (m *Member) core() (consensus.Config, error) {
 	}
 	p, err := state.GetParams(view)
 	params := consensus.LocalParams()
-	if !c.Env().TimeEpochs {
-		params.EpochMS = p.EpochMS
-	}
+	params.EpochMS = p.EpochMS
 	return consensus.Config{ChainID: c.Env().ChainID, Set: c.Set(), Seed: start.Header.Beacon, Start: start, Root: root,
 		Key: key, BLS: bls.Derive(key), VRF: vrf.Derive(key), Params: params}, err
 }

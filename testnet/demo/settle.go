@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/ledger/proof"
 	"github.com/openledger/openledger/ledger/receipt"
@@ -118,11 +119,7 @@ func (s *story) why(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	doc, err := s.c.ChainValidators(ctx, api.Empty{})
-	if err != nil {
-		return err
-	}
-	trust, err := s.trust(ctx, len(doc.Items))
+	trust, err := s.trust(ctx, st.Epoch())
 	if err != nil {
 		return err
 	}
@@ -143,17 +140,26 @@ func (s *story) why(ctx context.Context) error {
 	return nil
 }
 
-// trust is the validator set of the genesis document: nothing a node says.
-func (s *story) trust(_ context.Context, n int) (proof.Trust, error) {
+// trust is the validator set of an epoch, followed from the genesis document seal
+// by seal: nothing that a node says is believed.
+func (s *story) trust(ctx context.Context, epoch uint64) (proof.Trust, error) {
 	doc, err := s.net.Genesis()
 	if err != nil {
 		return proof.Trust{}, err
 	}
-	set, err := doc.ValidatorSet()
+	first, err1 := doc.ValidatorSet()
+	start, err2 := doc.Header()
+	if err := errors.Join(err1, err2); err != nil {
+		return proof.Trust{}, err
+	}
+	l, err := cert.NewLight(start, first)
 	if err != nil {
 		return proof.Trust{}, err
 	}
-	return proof.Trust{ChainID: doc.ChainID(), Set: set.Hash()}, check(set.Len() == n, "the node names %d validators, genesis %d", n, set.Len())
+	if err := s.c.Follow(ctx, l, epoch, nil); err != nil {
+		return proof.Trust{}, err
+	}
+	return proof.Trust{ChainID: doc.ChainID(), Set: l.Set().Hash()}, check(l.Set().Epoch() == epoch, "the node's seals lead to epoch %d of %d", l.Set().Epoch(), epoch)
 }
 
 // tamper flips one bit of a receipt, which must then be refused.
