@@ -16,13 +16,16 @@ import (
 
 // segment is consecutive blocks above the head. Those up to the last one whose
 // own finalization was checked are final; what follows waits for proof. All
-// comes from one peer.
+// comes from one peer. One certificate is checked per answer, not one per block:
+// it makes its ancestors final too (CONS-47).
 type segment struct {
 	s      *Syncer
 	parent header.Header // of the next block
 	hash   header.Hash
 	final  []*chain.Block
 	open   []*chain.Block
+	proof  *Block      // last of open with a finalization of its own, not yet checked
+	below  int         // how many of open it makes final
 	set    *valset.Set // of the epoch
 	sealed bool        // the epoch's last block is among final
 	size   int         // bytes of open
@@ -39,15 +42,19 @@ func (s *Syncer) start() (*segment, error) {
 	return &segment{s: s, parent: *last, hash: head.HeaderHash, set: s.cfg.Chain.Set()}, nil
 }
 
-// take returns the blocks that are proved final.
-func (g *segment) take() []*chain.Block {
+// take checks the proof of what has come and returns the blocks that are final by
+// it. Errors: ErrLie; then none of them is.
+func (g *segment) take() ([]*chain.Block, error) {
+	if err := g.prove(); err != nil {
+		return nil, err
+	}
 	out := g.final
 	g.final = nil
-	return out
+	return out, nil
 }
 
-// add checks the next block: its place in the chain, its certificate if it has
-// one of its own, then its body. Errors: ErrLie.
+// add checks the next block: its place in the chain, then its body. Its
+// certificate waits for take, unless it ends the epoch. Errors: ErrLie.
 func (g *segment) add(frame []byte) error {
 	var b Block
 	if err := enc.Decode(frame, &b); err != nil {
@@ -66,8 +73,8 @@ func (g *segment) add(frame []byte) error {
 	if err == nil {
 		err = b.justified()
 	}
-	if err == nil && own {
-		err = g.proved(&b)
+	if err == nil && own && !seal && b.Final.Hash() != hash {
+		err = errors.New("certificate of another block")
 	}
 	if err != nil {
 		return fmt.Errorf("%w: height %d: %w", ErrLie, b.Header.Height, err)
@@ -80,23 +87,33 @@ func (g *segment) add(frame []byte) error {
 	g.parent, g.hash = b.Header, hash
 	g.full += len(frame)
 	if g.size += len(frame); own {
-		g.close(b.Final)
-		g.sealed = seal
-	} else if len(g.open) > maxOpen || g.size > maxOpenLen {
-		return fmt.Errorf("%w: %d blocks without proof", ErrLie, len(g.open))
+		g.proof, g.below = &b, len(g.open)
+		g.size = 0
+	} else if len(g.open)-g.below > maxOpen || g.size > maxOpenLen {
+		return fmt.Errorf("%w: %d blocks without proof", ErrLie, len(g.open)-g.below)
+	}
+	if g.sealed = seal; seal {
+		return g.prove() // the set that signs ends here
 	}
 	return nil
 }
 
-// close makes the open blocks final by the certificate of the last one. What a
-// peer said about the others was not checked, so it replaces it.
-func (g *segment) close(fin *cert.Certificate) {
-	for _, b := range g.open {
-		if f := b.Finalization; f == nil || f.View != b.Header().View {
-			b.Finalization = fin
-		}
+// prove makes the blocks up to the last one with a finalization of its own final
+// by that. What a peer said about the others was not checked, so it replaces it.
+func (g *segment) prove() error {
+	if g.proof == nil {
+		return nil
 	}
-	g.final, g.open, g.size = append(g.final, g.open...), nil, 0
+	last := g.proof
+	g.proof = nil
+	if err := g.proved(last); err != nil {
+		return fmt.Errorf("%w: height %d: %w", ErrLie, last.Header.Height, err)
+	}
+	for _, b := range g.open[:g.below] {
+		b.Finalization = last.Final
+	}
+	g.final, g.open, g.below = append(g.final, g.open[:g.below]...), g.open[g.below:], 0
+	return nil
 }
 
 // place checks that the block is of the segment's epoch and part of the chain; own

@@ -179,7 +179,11 @@ func (s *Syncer) from(ctx context.Context, id peers.ID, commit Commit) (committe
 		before := run.parent.Height
 		run.full = 0
 		err := s.ask(ctx, id, run)
-		if final := run.take(); len(final) > 0 {
+		final, bad := run.take()
+		if err == nil || bad != nil {
+			err = bad
+		}
+		if len(final) > 0 {
 			if err := commit(ctx, final); err != nil {
 				return committed, err
 			}

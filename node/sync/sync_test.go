@@ -157,11 +157,12 @@ func TestAFreshNodeFetchesTheWholeChain(t *testing.T) {
 
 func TestAPeerThatLiesIsPunishedAndAnotherOneIsAsked(t *testing.T) {
 	w, from := grown(t, 80)
+	const last = sync.MaxBlocks - 1 // whose certificate makes the whole answer final
 	tests := map[string]func(b []sync.Block){
 		"a certificate of another block":        func(b []sync.Block) { b[39].Final = b[38].Final; b[39].Final.View = b[39].Header.View },
-		"a certificate with a forged signature": func(b []sync.Block) { b[39].Final.Sigs[0] ^= 1 },
-		"a certificate without a quorum":        func(b []sync.Block) { b[39].Final = minority(b[39].Final) },
-		"a certificate of another kind":         func(b []sync.Block) { b[39].Final.Kind = cert.Notarization },
+		"a certificate with a forged signature": func(b []sync.Block) { b[last].Final.Sigs[0] ^= 1 },
+		"a certificate without a quorum":        func(b []sync.Block) { b[last].Final = minority(b[last].Final) },
+		"a certificate of another kind":         func(b []sync.Block) { b[last].Final.Kind = cert.Notarization },
 		"a body without its transaction":        func(b []sync.Block) { b[40].Batches = nil },
 		"a body with a changed transaction":     func(b []sync.Block) { b[40].Batches[0].Txs[0][20] ^= 1 },
 		"a body with a batch more":              func(b []sync.Block) { b[39].Batches = b[40].Batches },
@@ -237,8 +238,28 @@ func TestNothingOfALieIsCommitted(t *testing.T) {
 		return b
 	}}
 	c, err := fetch(t, w, sources(30, liar))
-	if !errors.Is(err, sync.ErrLie) || c.Head().Height != 10 {
+	if !errors.Is(err, sync.ErrLie) || c.Head().Height != 0 {
 		t.Fatalf("height %d, %v", c.Head().Height, err)
+	}
+}
+
+// TestOneCertificateProvesAnAnswer and those below it are neither checked nor
+// kept.
+func TestOneCertificateProvesAnAnswer(t *testing.T) {
+	w, from := grown(t, 30)
+	c, err := fetch(t, w, sources(30, &server{chain: from, change: func(_ sync.Request, b []sync.Block) []sync.Block {
+		for i := range b[:len(b)-1] {
+			b[i].Final.Sigs[5] ^= 1
+		}
+		return b
+	}}))
+	if err != nil || c.Head() != from.Head() {
+		t.Fatalf("height %d, %v", c.Head().Height, err)
+	}
+	for h := uint64(1); h <= 30; h++ {
+		if _, got, err := c.Header(h); err != nil || got.View != 30 || cert.VerifyFinalization(w.Set, w.ID, got) != nil {
+			t.Fatalf("height %d keeps a certificate that nobody checked: %v", h, err)
+		}
 	}
 }
 
