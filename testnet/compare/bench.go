@@ -52,6 +52,7 @@ type bench struct {
 	ours, tuned, standard, paced side
 	runs                         []measure.Run
 	certs                        measure.Certs
+	votes                        []measure.Bench
 	areas                        []measure.Area // of the profile
 	profiled                     measure.Run
 }
@@ -154,7 +155,7 @@ func (b *bench) load(ctx context.Context, s side, n network, p *load.Purse, h sh
 		}
 		samples = append(samples, sample)
 	}}
-	before, err := skipped(ctx, n)
+	epoch, before, err := skipped(ctx, n)
 	if err != nil {
 		return measure.Run{}, err
 	}
@@ -162,12 +163,13 @@ func (b *bench) load(ctx context.Context, s side, n network, p *load.Purse, h sh
 	if err == nil {
 		err = failed
 	}
-	if err == nil {
-		r.Skipped, err = skipped(ctx, n)
-		r.Skipped -= before
-	}
 	if err != nil {
 		return r, err
+	}
+	if now, after, err := skipped(ctx, n); err != nil {
+		return r, err
+	} else if now == epoch { // else they were counted from two starts
+		r.Skipped = after - before
 	}
 	if len(samples) == 2 {
 		proc.Fill(&r, samples[0], samples[1])
@@ -181,14 +183,15 @@ func (b *bench) load(ctx context.Context, s side, n network, p *load.Purse, h sh
 	return r, b.keep(r)
 }
 
-// skipped counts the views that gave no block so far, of a network that tells.
-func skipped(ctx context.Context, n network) (int, error) {
+// skipped counts the views that gave no block in this epoch so far, of a network
+// that tells.
+func skipped(ctx context.Context, n network) (epoch uint64, views int, err error) {
 	if v, ok := n.(interface {
-		Skipped(context.Context) (int, error)
+		Skipped(context.Context) (uint64, int, error)
 	}); ok {
 		return v.Skipped(ctx)
 	}
-	return 0, nil
+	return 0, 0, nil
 }
 
 // audit compares some accounts of the ledger with what was sent: a transfer that

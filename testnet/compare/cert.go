@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -73,4 +75,21 @@ func used() (time.Duration, error) {
 	var r syscall.Rusage
 	err := syscall.Getrusage(syscall.RUSAGE_SELF, &r)
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano()), err
+}
+
+// voteStep runs the core's own benchmark of a vote that completes nothing.
+func (b *bench) voteStep(ctx context.Context) error {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openledger/openledger").Output()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "test", "./consensus", "-run", "^$", "-bench", "^BenchmarkStepVote$", "-benchmem", "-benchtime", "200ms", "-count", "3")
+	cmd.Dir = strings.TrimSpace(string(root))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	b.votes, err = measure.ParseBench(string(out))
+	fmt.Fprintf(b.say, "a vote through the core: %v\n", b.votes)
+	return err
 }

@@ -43,7 +43,7 @@ func compare(ctx context.Context, o options) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"certificates", b.certStep}, {"pairs", b.pairsStep}, {"default", b.defaultStep}, {"idle", b.idleStep},
+		{"certificates", b.certStep}, {"votes", b.voteStep}, {"pairs", b.pairsStep}, {"default", b.defaultStep}, {"idle", b.idleStep},
 		{"dead", b.deadStep}, {"knee", b.kneeStep}, {"profile", b.profileStep},
 	} {
 		if !o.only[step.name] {
@@ -61,13 +61,11 @@ func compare(ctx context.Context, o options) error {
 	return b.report(time.Since(start))
 }
 
-// retries is how many more pairs are run for those that other work spoiled.
-const retries = 2
-
-// pairsStep loads both networks in turn, the order changing from pair to pair.
+// pairsStep loads both networks in turn, the order changing from pair to pair. For
+// pairs that other work spoiled half as many more are run.
 func (b *bench) pairsStep(ctx context.Context) error {
 	defer func() { b.pair = 0 }()
-	for i, more := 0, retries; i < b.pairs; i++ {
+	for i, more := 0, b.pairs/2; i < b.pairs; i++ {
 		b.pair++
 		order := []side{b.ours, b.tuned}
 		if i%2 == 1 {
@@ -80,7 +78,7 @@ func (b *bench) pairsStep(ctx context.Context) error {
 			}
 		}
 		loud := func(r measure.Run) bool { return r.What == "load" && r.Loud(b.quiet) }
-		if more > 0 && b.pairs > 1 && slices.ContainsFunc(b.runs[from:], loud) {
+		if more > 0 && slices.ContainsFunc(b.runs[from:], loud) {
 			more--
 			i--
 		}
@@ -186,8 +184,8 @@ func (b *bench) deadStep(ctx context.Context) error {
 // is not used again.
 func (b *bench) kneeStep(ctx context.Context) error {
 	for _, s := range []side{b.ours, b.tuned} {
-		k := measure.NewKnee(1_000, b.most)
-		window := max(b.window/2, 5*time.Second)
+		k := measure.NewKnee(2_000, b.most)
+		window := min(max(b.window/2, 5*time.Second), 10*time.Second)
 		for rate, more := k.Next(); more; {
 			err := b.on(ctx, s, func(n network, p *load.Purse) error {
 				for ; more; rate, more = k.Next() {

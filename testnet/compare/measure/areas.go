@@ -23,14 +23,14 @@ var areas = []struct {
 	texts []string
 }{
 	{"garbage collection", []string{"runtime.gcBgMarkWorker", "runtime.gcAssistAlloc", "runtime.bgsweep", "runtime.bgscavenge"}},
+	{"votes: signatures", []string{"consensus/msg.Verify", "consensus/cert.", "internal/keys.PrivateKey.Sign"}},
 	{"admission: signature, decoding", []string{"ledger/tx.Verify", "ledger/tx.Decode", "ledger/tx.(*Verified)"}},
 	{"admission: state, mempool", []string{"node/mempool.", "node.(*Node).admit"}},
 	{"block: execution", []string{"node/chain.(*Chain).Execute", "ledger/exec.Apply"}},
 	{"block: commit, database", []string{"node/chain.(*Chain).Decide", "node/store.(*Store).Commit", "node/store.(*Store).Sync", "dgraph-io/badger/v4.(*DB).doWrites", "dgraph-io/badger/v4.(*levelsController)", "badger/v4.(*DB).flushMemtable", "badger/v4.(*DB).handleMemTableFlush"}},
-	{"block: batches, bodies", []string{"node/driver.(*batch", "node/driver.(*Driver).spawn", "ledger.VerifyTxs", "ledger.Verify"}},
-	{"events, index, waiters", []string{"node/events.", "node.(*waiters)", "node.(*Node).committed", "node.(*Node).spawn"}},
+	{"block: batches, bodies", []string{"node/driver.(*batch", "ledger.VerifyTxs", "ledger.Verify"}},
+	{"events, index, waiters", []string{"node/events.", "node.(*waiters)", "node.(*Node).committed", "node.(*Node).eachBlock"}},
 	{"write-ahead log", []string{"node/store.(*WAL)"}},
-	{"votes: signatures", []string{"consensus/msg.Verify", "consensus/cert.", "internal/keys.PrivateKey.Sign"}},
 	{"consensus core, driver", []string{"openledger/consensus.", "node/driver."}},
 	{"submit: HTTP, JSON", []string{"net/http.", "openledger/rpc."}},
 	{"gossip", []string{"go-libp2p-pubsub", "p2p/gossip"}},

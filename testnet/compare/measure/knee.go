@@ -11,7 +11,7 @@ type Knee struct {
 }
 
 // fine is how close pass and fail come, as a part of the pass.
-const fine = 0.07
+const fine = 0.1
 
 // NewKnee starts at first and never goes above most, both in transactions per
 // second.

@@ -21,7 +21,7 @@ func probe(first, most, carries int) (rate int, capped bool, probes int) {
 func TestTheKneeIsFoundFromBelow(t *testing.T) {
 	for carries := 200; carries < 19_000; carries += 137 {
 		rate, capped, probes := probe(1_000, 20_000, carries)
-		if rate > carries || float64(rate) < float64(carries)/1.08-40 || capped {
+		if rate > carries || float64(rate) < float64(carries)/1.11-40 || capped {
 			t.Errorf("a network that carries %d: knee %d, capped %v", carries, rate, capped)
 		}
 		if probes > 14 {

@@ -99,3 +99,35 @@ func ParseSyncs(table string) (calls int, err error) {
 	}
 	return calls, nil
 }
+
+// Bench is one run of a Go benchmark.
+type Bench struct {
+	Nanoseconds float64
+	Allocations int
+}
+
+// String is one line for a terminal.
+func (b Bench) String() string {
+	return fmt.Sprintf("%s ns and %d allocations", number(b.Nanoseconds), b.Allocations)
+}
+
+// ParseBench reads the results of one benchmark, run with -benchmem. Errors:
+// ErrProc if there are none.
+func ParseBench(out string) (list []Bench, err error) {
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) != 8 || f[3] != "ns/op" || f[7] != "allocs/op" {
+			continue
+		}
+		ns, err1 := strconv.ParseFloat(f[2], 64)
+		allocs, err2 := strconv.Atoi(f[6])
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, fmt.Errorf("%w: %.60q", ErrProc, line)
+		}
+		list = append(list, Bench{ns, allocs})
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: no result of a benchmark: %.200q", ErrProc, out)
+	}
+	return list, nil
+}

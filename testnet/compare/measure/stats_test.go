@@ -64,6 +64,13 @@ func TestTheKernelsTextIsRead(t *testing.T) {
 			t.Errorf("process %q is read", bad)
 		}
 	}
+	b, err := ParseBench("goos: linux\nBenchmarkX-2   1509285   328.1 ns/op   302 B/op   1 allocs/op\nPASS\nok  x  2.2s\n")
+	if err != nil || len(b) != 1 || b[0] != (Bench{328.1, 1}) || b[0].String() != "328 ns and 1 allocations" {
+		t.Errorf("%v, %v", b, err)
+	}
+	if _, err := ParseBench("FAIL"); err == nil {
+		t.Error("a failure is a result")
+	}
 	if _, err := ParseSyncs("strace: not permitted"); err == nil {
 		t.Error("a message is read as a table")
 	}

@@ -13,7 +13,8 @@ type Data struct {
 	Rate                       int    // at which the targets of latency and cost hold
 	Runs                       []Run
 	Certs                      Certs
-	Areas                      []Area // of the profile
+	Votes                      []Bench // one vote through the core
+	Areas                      []Area  // of the profile
 	Profiled                   Run
 	Notes                      []string // what could not be measured, and why
 	Machine                    []string
@@ -79,8 +80,22 @@ func (d Data) Rows() []Row {
 		named("p99 at 300/s with one of four dead, ms", d.row("dead", d.Peer, 300, func(r Run) float64 { return r.P99 }).atMost(0.5)),
 		named(fmt.Sprintf("CPU for certificates per synced block, %d validators, µs", d.Certs.Validators),
 			Row{Ours: Summarise(d.Certs.Ours), Peer: Summarise(d.Certs.Peer), Ratio: ratios(d.Certs.Ours, d.Certs.Peer)}.atMost(0.1)),
+		d.votes(),
 		named("waits for the disk per block and node under load", d.row("sync", d.Peer, 0, syncsPerBlock).limit(1, "")),
 	}
+}
+
+// votes is within its target only without an allocation.
+func (d Data) votes() Row {
+	var us []float64
+	allocs := 0
+	for _, v := range d.Votes {
+		us = append(us, v.Nanoseconds/1_000)
+		allocs = max(allocs, v.Allocations)
+	}
+	r := Row{Quantity: fmt.Sprintf("a vote through the core, µs; allocations: %d", allocs), Ours: Summarise(us)}.limit(2, "µs, 0")
+	r.Met = r.Met && allocs == 0
+	return r
 }
 
 func one(x float64) Spread {

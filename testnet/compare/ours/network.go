@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/genesis"
 	"github.com/openledger/openledger/node/config"
@@ -158,14 +159,17 @@ func (n *Network) Nonce(ctx context.Context, a keys.Address) (uint64, error) {
 	return got.Nonce, err
 }
 
-// Skipped is the number of views without a block, up to the newest block of node
-// 0: timeouts, dead leaders.
-func (n *Network) Skipped(ctx context.Context) (int, error) {
+// Skipped is the number of views without a block, from the start of the epoch of
+// node 0's newest block: timeouts, dead leaders. Views begin again in each epoch.
+func (n *Network) Skipped(ctx context.Context) (epoch uint64, views int, err error) {
 	height, err := n.Height(ctx)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var h api.ChainHeader
-	err = n.rpc.Call(ctx, n.urls[0], "chain_header", api.HeightParams{Height: height}, &h)
-	return int(h.View) - int(h.Height), err
+	var got api.ChainHeader
+	if err := n.rpc.Call(ctx, n.urls[0], "chain_header", api.HeightParams{Height: height}, &got); err != nil {
+		return 0, 0, err
+	}
+	h, err := header.Decode(got.Header)
+	return h.Epoch, int(h.View) - int(h.Height), err
 }
