@@ -11,7 +11,6 @@ import (
 
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/genesis"
-	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/node/config"
 )
 
@@ -21,7 +20,7 @@ func local(t *testing.T, home string) Config {
 	vote := keys.FromSeed([32]byte{1})
 	account := keys.SingleAuth(keys.FromSeed([32]byte{2}).Public()).Address()
 	doc, err := genesis.Local(genesis.LocalConfig{TimeMS: 1_700_000_000_000,
-		Validators: []state.Validator{genesis.Validator(account, vote.Public(), 1)}})
+		Validators: []genesis.Member{genesis.Validator(account, vote, 1)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,6 @@ import (
 
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/genesis"
-	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/rpc/api"
 	"github.com/openledger/openledger/testnet/bundle"
@@ -143,7 +142,7 @@ func mkJoin(ts *testscript.TestScript, _ bool, args []string) {
 	key := keys.FromSeed([32]byte{byte(seed)})
 	account := keys.SingleAuth(key.Public()).Address()
 	doc, err := genesis.Local(genesis.LocalConfig{Network: "local", TimeMS: 1_700_000_000_000,
-		Validators: []state.Validator{genesis.Validator(account, key.Public(), 1)}})
+		Validators: []genesis.Member{genesis.Validator(account, key, 1)}})
 	ts.Check(err)
 	ts.Check(bundle.New(doc, []string{}).Save(ts.MkAbs(args[0])))
 }

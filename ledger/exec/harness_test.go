@@ -105,7 +105,7 @@ func newChain(t testing.TB, change ...func(*genesis.Doc)) *chain {
 	t.Helper()
 	cfg := genesis.LocalConfig{TimeMS: startMS}
 	for n := range 2 {
-		cfg.Validators = append(cfg.Validators, genesis.Validator(addr(leaderNo+n), key(leaderNo+n).Public(), uint64(2-n)))
+		cfg.Validators = append(cfg.Validators, genesis.Validator(addr(leaderNo+n), key(leaderNo+n), uint64(2-n)))
 	}
 	for n := range people {
 		cfg.Accounts = append(cfg.Accounts, genesis.Alloc{Address: addr(n), Amount: rich})

@@ -12,10 +12,12 @@ import (
 
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/internal/merkle"
+	"github.com/openledger/openledger/internal/vrf"
 	"github.com/openledger/openledger/ledger/state"
 )
 
@@ -44,21 +46,38 @@ type Alloc struct {
 	Amount  fixed.Amount `json:"amount"`
 }
 
+// Member is a founding validator. Its Power in OPEN is its self bond and lies in
+// the module account bonded. On every network but Unkeyed it has a BLS key with
+// proof of possession and a VRF key.
+type Member struct {
+	_          struct{}       `cbor:",toarray"`
+	Address    keys.Address   `json:"address"`
+	VoteKey    keys.PublicKey `json:"vote_key"`
+	BLSKey     bls.PublicKey  `json:"bls_key"`
+	Possession bls.Signature  `json:"possession"` // of BLSKey
+	VRFKey     vrf.PublicKey  `json:"vrf_key"`
+	Power      uint64         `json:"power"`
+}
+
+// Unkeyed is the network name of simulations whose validators have vote keys only,
+// for speed: no aggregate certificates, no beacon.
+const Unkeyed = "unkeyed"
+
 // Doc is the genesis document. TimeMS is Unix milliseconds and starts the chain
 // clock. Accounts ascend by address, Modules by name, Validators stand in set
 // order, Terms ascend by id. All balances together are state.Total.
 type Doc struct {
-	_          struct{}          `cbor:",toarray"`
-	Format     uint64            `json:"format"`
-	Network    string            `json:"network"`
-	TimeMS     uint64            `json:"time_ms"`
-	Protocol   uint64            `json:"protocol"`
-	Accounts   []Alloc           `json:"accounts"`
-	Modules    []state.Balance   `json:"modules"`
-	Params     state.Params      `json:"params"`
-	Validators []state.Validator `json:"validators"`
-	Rules      []string          `json:"poa_rules"`
-	Terms      []state.Terms     `json:"terms"`
+	_          struct{}        `cbor:",toarray"`
+	Format     uint64          `json:"format"`
+	Network    string          `json:"network"`
+	TimeMS     uint64          `json:"time_ms"`
+	Protocol   uint64          `json:"protocol"`
+	Accounts   []Alloc         `json:"accounts"`
+	Modules    []state.Balance `json:"modules"`
+	Params     state.Params    `json:"params"`
+	Validators []Member        `json:"validators"`
+	Rules      []string        `json:"poa_rules"`
+	Terms      []state.Terms   `json:"terms"`
 }
 
 // Encode returns the canonical bytes.
@@ -139,14 +158,64 @@ func (d *Doc) checkValidators() error {
 		return err
 	}
 	for i, v := range d.Validators {
-		if err := v.VoteKey.Check(); err != nil { // anybody could vote for a key of small order
+		if err := v.check(d.Network != Unkeyed); err != nil {
 			return fmt.Errorf("%w: validator %d: %w", ErrGenesis, i, err)
 		}
 		if set.Entry(i).Address != v.Address {
 			return fmt.Errorf("%w: validators not in set order (power descending, then address)", ErrGenesis)
 		}
+		if state.ModuleName(v.Address) != "" {
+			return fmt.Errorf("%w: validator %d is a module account", ErrGenesis, i)
+		}
+	}
+	return d.checkBond()
+}
+
+// check verifies a member's keys: anybody could vote for a key of small order, and
+// a BLS key without proof of possession could be made to cancel those of others.
+func (v *Member) check(keyed bool) error {
+	if err := v.VoteKey.Check(); err != nil {
+		return err
+	}
+	if !keyed {
+		if v.BLSKey != (bls.PublicKey{}) || v.Possession != (bls.Signature{}) || v.VRFKey != (vrf.PublicKey{}) {
+			return fmt.Errorf("BLS and VRF keys on the network %q", Unkeyed)
+		}
+		return nil
+	}
+	if err := v.VRFKey.Check(); err != nil {
+		return err
+	}
+	return bls.VerifyPossession(v.BLSKey, v.Possession)
+}
+
+// checkBond compares the module account bonded with the validators' self bonds.
+func (d *Doc) checkBond() error {
+	var bonded, want fixed.Amount
+	for _, m := range d.Modules {
+		if m.Name == "bonded" {
+			bonded = m.Amount
+		}
+	}
+	for i, v := range d.Validators {
+		bond, err := v.bond()
+		if err == nil {
+			want, err = fixed.Add(want, bond)
+		}
+		if err != nil || want > state.Total {
+			return fmt.Errorf("%w: power of validator %d", ErrGenesis, i)
+		}
+	}
+	if bonded != want {
+		return fmt.Errorf("%w: module bonded holds %d, the validators' powers need %d base units", ErrGenesis, bonded, want)
 	}
 	return nil
+}
+
+// bond is the self bond of a founding validator. Errors: fixed.ErrArith.
+func (v *Member) bond() (fixed.Amount, error) {
+	b, err := fixed.MulDiv(v.Power, uint64(fixed.OPEN), 1)
+	return fixed.Amount(b), err
 }
 
 func (d *Doc) checkTerms() error {
@@ -234,13 +303,34 @@ func (d *Doc) Writes() []merkle.KV {
 		id := t.ID()
 		o.Put(state.TermsKey(id), enc.Encode(t))
 	}
-	o.Put(state.ValidatorsKey(), enc.Encode(d.Validators))
+	d.writeValidators(o)
 	o.Put(state.ParamsKey(), enc.Encode(d.Params))
 	o.Put(state.ClockKey(), enc.Encode(state.Clock{
 		TimeMS: d.TimeMS, CTimeMS: d.TimeMS, BaseFee: d.Params.BaseFeeMin,
 		Epoch: Epoch, EpochStartMS: d.TimeMS, EpochCTimeMS: d.TimeMS,
 	}))
 	return o.Writes()
+}
+
+// writeValidators writes the first set, and each member's pool with its self bond.
+func (d *Doc) writeValidators(o *state.Overlay) {
+	set := make([]state.Validator, len(d.Validators))
+	for i, v := range d.Validators {
+		set[i] = state.Validator{Address: v.Address, VoteKey: v.VoteKey, BLSKey: v.BLSKey, VRFKey: v.VRFKey, Power: v.Power}
+		bond, err := v.bond()
+		if err != nil {
+			panic(fmt.Sprintf("genesis: %v", err)) // Check has seen it
+		}
+		o.Put(state.CandidateKey(v.Address), enc.Encode(state.Candidate{
+			VoteKey: v.VoteKey, BLSKey: v.BLSKey, VRFKey: v.VRFKey,
+			Tokens: bond, Shares: uint64(bond), SelfShares: uint64(bond),
+		}))
+		o.Put(state.DelegationKey(v.Address, v.Address), enc.Encode(state.Delegation{Shares: uint64(bond)}))
+		for _, k := range [][]byte{v.VoteKey[:], v.BLSKey[:], v.VRFKey[:]} {
+			o.Put(state.UsedKeyKey(k), enc.Encode(v.Address))
+		}
+	}
+	o.Put(state.ValidatorsKey(), enc.Encode(set))
 }
 
 // nothing is the empty View below the first state.

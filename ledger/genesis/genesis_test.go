@@ -13,15 +13,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/internal/merkle"
+	"github.com/openledger/openledger/internal/vrf"
 	"github.com/openledger/openledger/ledger/state"
 )
 
-func person(n byte) (keys.Address, keys.PublicKey) {
+func person(n byte) (keys.Address, keys.PrivateKey) {
 	k := keys.FromSeed([32]byte{n})
-	return keys.SingleAuth(k.Public()).Address(), k.Public()
+	return keys.SingleAuth(k.Public()).Address(), k
 }
 
 func config() LocalConfig {
@@ -108,8 +110,17 @@ func TestTheFirstStateHoldsWhatTheDocumentSays(t *testing.T) {
 		t.Errorf("INV-01: %d, %v", sum, err)
 	}
 	vals, err := state.GetValidators(v)
-	if err != nil || !slices.Equal(vals, d.Validators) {
+	if err != nil || len(vals) != len(d.Validators) {
 		t.Errorf("%v, %v", vals, err)
+	}
+	for i, m := range d.Validators {
+		if vals[i] != (state.Validator{Address: m.Address, VoteKey: m.VoteKey, BLSKey: m.BLSKey, VRFKey: m.VRFKey, Power: m.Power}) {
+			t.Errorf("%+v is not %+v", vals[i], m)
+		}
+		c, err := state.GetCandidate(v, m.Address)
+		if own, _ := c.SelfBond(); err != nil || own != fixed.Amount(m.Power)*fixed.OPEN || c.Tokens != own || c.VoteKey != m.VoteKey {
+			t.Errorf("%+v, %v", c, err)
+		}
 	}
 	p, err := state.GetParams(v)
 	if err != nil || p != state.LocalParams() {
@@ -144,20 +155,27 @@ func TestDocumentsThatNoNetworkStartsFrom(t *testing.T) {
 		"a validator twice":           func(d *Doc) { d.Validators[1] = d.Validators[0] },
 		"validators out of set order": func(d *Doc) { slices.Reverse(d.Validators) },
 		"a validator without power":   func(d *Doc) { d.Validators[3].Power = 0 },
+		"a possession of another key": func(d *Doc) { d.Validators[0].Possession = d.Validators[1].Possession },
+		"a BLS key of another":        func(d *Doc) { d.Validators[0].BLSKey = d.Validators[1].BLSKey },
+		"no BLS key":                  func(d *Doc) { d.Validators[0].BLSKey, d.Validators[0].Possession = bls.PublicKey{}, bls.Signature{} },
+		"no VRF key":                  func(d *Doc) { d.Validators[0].VRFKey = vrf.PublicKey{} },
+		"keys where there are none":   func(d *Doc) { d.Network = Unkeyed },
+		"power without a bond":        func(d *Doc) { d.Validators[0].Power++ },
+		"a bond without power":        func(d *Doc) { d.Modules[0].Amount++; d.Modules[2].Amount-- },
 		"no terms":                    func(d *Doc) { d.Terms = nil },
 		"terms twice":                 func(d *Doc) { d.Terms = append(d.Terms, d.Terms[0]) },
 		"terms without a licence":     func(d *Doc) { d.Terms[0].SPDX = "" },
 		"accounts out of order":       func(d *Doc) { slices.Reverse(d.Accounts) },
 		"an account twice":            func(d *Doc) { d.Accounts[1] = d.Accounts[0] },
-		"an empty account":            func(d *Doc) { d.Modules[1].Amount += d.Accounts[0].Amount; d.Accounts[0].Amount = 0 },
+		"an empty account":            func(d *Doc) { d.Modules[2].Amount += d.Accounts[0].Amount; d.Accounts[0].Amount = 0 },
 		"a module as an account": func(d *Doc) {
 			d.Accounts = []Alloc{{Address: module, Amount: 24 * fixed.OPEN}}
 		},
-		"an unknown module":      func(d *Doc) { d.Modules[0].Name = "fauce" },
+		"an unknown module":      func(d *Doc) { d.Modules[1].Name = "fauce" },
 		"modules out of order":   func(d *Doc) { slices.Reverse(d.Modules) },
-		"one base unit too much": func(d *Doc) { d.Modules[1].Amount++ },
-		"one too little":         func(d *Doc) { d.Modules[1].Amount-- },
-		"sums that wrap":         func(d *Doc) { d.Modules[1].Amount = ^fixed.Amount(0) },
+		"one base unit too much": func(d *Doc) { d.Modules[2].Amount++ },
+		"one too little":         func(d *Doc) { d.Modules[2].Amount-- },
+		"sums that wrap":         func(d *Doc) { d.Modules[2].Amount = ^fixed.Amount(0) },
 		"too many accounts":      func(d *Doc) { d.Accounts = make([]Alloc, MaxAccounts+1) },
 	} {
 		d := local(t)
@@ -262,5 +280,21 @@ func TestTheFuzzCorpusIsCurrent(t *testing.T) {
 				t.Errorf("%s is not current (%v); run: go test ./ledger/genesis -update", path, err)
 			}
 		}
+	}
+}
+
+// A simulation may leave the other keys out, all of them.
+func TestTheUnkeyedNetworkHasVoteKeysOnly(t *testing.T) {
+	c := config()
+	c.Network = Unkeyed
+	for i, m := range c.Validators {
+		c.Validators[i] = Member{Address: m.Address, VoteKey: m.VoteKey, Power: m.Power}
+	}
+	if _, err := Local(c); err != nil {
+		t.Error(err)
+	}
+	c.Network = "local"
+	if _, err := Local(c); !errors.Is(err, ErrGenesis) {
+		t.Errorf("without keys: %v", err)
 	}
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/vrf"
 	"github.com/openledger/openledger/ledger/receipt"
 	"github.com/openledger/openledger/ledger/state"
 )
@@ -22,7 +24,7 @@ const LocalFaucet = 100_000_000 * fixed.OPEN
 type LocalConfig struct {
 	Network    string
 	TimeMS     uint64
-	Validators []state.Validator
+	Validators []Member
 	Accounts   []Alloc
 }
 
@@ -43,7 +45,7 @@ func Local(c LocalConfig) (Doc, error) {
 	for i := range d.Validators {
 		d.Validators[i].Power = max(1, d.Validators[i].Power)
 	}
-	slices.SortFunc(d.Validators, func(a, b state.Validator) int {
+	slices.SortFunc(d.Validators, func(a, b Member) int {
 		if a.Power != b.Power {
 			if a.Power > b.Power {
 				return -1
@@ -56,11 +58,22 @@ func Local(c LocalConfig) (Doc, error) {
 	if err != nil {
 		return Doc{}, err
 	}
-	left, err := fixed.Sub(state.Total, given)
-	if err != nil || left < LocalFaucet {
-		return Doc{}, fmt.Errorf("%w: accounts hold %v of %v", ErrGenesis, given, state.Total)
+	var bonded fixed.Amount
+	for i := range d.Validators {
+		bond, err1 := d.Validators[i].bond()
+		sum, err2 := fixed.Add(bonded, bond)
+		if err1 != nil || err2 != nil {
+			return Doc{}, fmt.Errorf("%w: power of validator %d", ErrGenesis, i)
+		}
+		bonded = sum
+	}
+	left, err1 := fixed.Sub(state.Total, given)
+	left, err2 := fixed.Sub(left, bonded)
+	if err1 != nil || err2 != nil || left < LocalFaucet {
+		return Doc{}, fmt.Errorf("%w: accounts hold %v and validators %v of %v", ErrGenesis, given, bonded, state.Total)
 	}
 	d.Modules = []state.Balance{
+		{Name: "bonded", Amount: bonded},
 		{Name: "faucet", Amount: LocalFaucet},
 		{Name: "reserve", Amount: left - LocalFaucet},
 	}
@@ -109,7 +122,10 @@ func CCBY4() state.Terms {
 	return t
 }
 
-// Validator describes a validator by its account and vote key.
-func Validator(account keys.Address, vote keys.PublicKey, power uint64) state.Validator {
-	return state.Validator{Address: account, VoteKey: vote, Power: power}
+// Validator describes a validator by its account and vote key, from which its
+// other keys are derived. Cost: about 1 ms.
+func Validator(account keys.Address, vote keys.PrivateKey, power uint64) Member {
+	b := bls.Derive(vote)
+	return Member{Address: account, VoteKey: vote.Public(), BLSKey: b.Public(), Possession: b.ProvePossession(),
+		VRFKey: vrf.Derive(vote).Public(), Power: power}
 }

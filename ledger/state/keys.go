@@ -54,8 +54,55 @@ func AccountKey(a keys.Address) []byte { return key(modAccount, 0, a[:]) }
 // FaucetKey is the key of the last ledger epoch in which the faucet paid a.
 func FaucetKey(a keys.Address) []byte { return key(modAccount, 2, a[:]) }
 
-// ValidatorsKey is the key of the validator list.
+// ValidatorsKey is the key of the current validator set.
 func ValidatorsKey() []byte { return key(modValidator, 0) }
+
+// CandidateKey is the key of a Candidate.
+func CandidateKey(a keys.Address) []byte { return key(modValidator, 1, a[:]) }
+
+// DelegationKey is the key of what a delegator holds of a validator's pool.
+func DelegationKey(validator, delegator keys.Address) []byte {
+	return key(modValidator, 2, validator[:], delegator[:])
+}
+
+// UnbondingKey is the key of an Unbonding.
+func UnbondingKey(id ID) []byte { return key(modValidator, 3, id[:]) }
+
+// HopKey is the key of a Hop.
+func HopKey(id ID) []byte { return key(modValidator, 4, id[:]) }
+
+// PastSetKey is the key of the PastSet of an epoch.
+func PastSetKey(epoch uint64) []byte { return key(modValidator, 5, u64(epoch)) }
+
+// PastSetPrefix is the prefix of every PastSet; what follows is the epoch.
+func PastSetPrefix() []byte { return key(modValidator, 5) }
+
+// UsedKeyKey maps a validator key, of whatever kind, to the account that
+// registered it.
+func UsedKeyKey(k []byte) []byte { return key(modValidator, 6, k) }
+
+// CutKey is the key of the n-th econ.Cut of a validator, from 0.
+func CutKey(validator keys.Address, n uint64) []byte {
+	return key(modValidator, 7, validator[:], u64(n))
+}
+
+// TipsKey is the key of the tips of a validator in the running epoch.
+func TipsKey(validator keys.Address) []byte { return key(modValidator, 8, validator[:]) }
+
+// FeePotKey is the key of what the validators of the running epoch will share.
+func FeePotKey() []byte { return key(modValidator, 9) }
+
+// OffenceKey is the key of an offence that was punished.
+func OffenceKey(validator keys.Address, epoch, view uint64, class byte) []byte {
+	return key(modValidator, 10, validator[:], u64(epoch), u64(view), []byte{class})
+}
+
+// ConvictionKey is the key of the Conviction of a validator.
+func ConvictionKey(validator keys.Address) []byte { return key(modValidator, 11, validator[:]) }
+
+// ConvictionPrefix is the prefix of every Conviction; what follows is the
+// validator.
+func ConvictionPrefix() []byte { return key(modValidator, 11) }
 
 // DatasetKey is the key of a Dataset.
 func DatasetKey(id ID) []byte { return key(modDataset, 0, id[:]) }
@@ -130,6 +177,12 @@ func ParamsKey() []byte { return key(modParams, 0) }
 // ClockKey is the key of Clock.
 func ClockKey() []byte { return key(modClock, 0) }
 
+// BeaconKey is the key of the Beacon of a height.
+func BeaconKey(height uint64) []byte { return key(modClock, 1, u64(height)) }
+
+// BeaconPrefix is the prefix of every Beacon; what follows is the height.
+func BeaconPrefix() []byte { return key(modClock, 1) }
+
 // AttributionKey is the key of the Attribution of a model.
 func AttributionKey(model ID) []byte { return key(modAttribution, 0, model[:]) }
 
@@ -149,6 +202,8 @@ const (
 	DueChannel byte = 2 // channel.Channel: it closes
 	DuePending byte = 3 // receipt.Pending: it is refunded
 	DueCommit  byte = 4 // receipt.Commit: it settles
+	DueUnbond  byte = 5 // Unbonding: it is paid
+	DueHop     byte = 6 // Hop: it ends
 )
 
 // DueKey is the key of a due-queue entry: 14 ‖ clock ‖ time ‖ kind ‖ id. Its value

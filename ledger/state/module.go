@@ -19,6 +19,9 @@ var (
 	Pending  = keys.ModuleAddress("pending")        // redeemed, not yet settled
 	Pools    = keys.ModuleAddress("pools")          // settled, not yet claimed
 	Bonds    = keys.ModuleAddress("bonded-commit")  // bonds of epoch commits
+	Bonded   = keys.ModuleAddress("bonded")         // stakes with validators
+	Unbonds  = keys.ModuleAddress("unbonding")      // stakes on their way out
+	Fees     = keys.ModuleAddress("fees")           // rewards of validators, not yet claimed
 )
 
 // Module is a module account with its name.
@@ -29,18 +32,21 @@ type Module struct {
 
 // Modules lists every module account by name.
 var Modules = []Module{
+	{"bonded", Bonded},
 	{"bonded-commit", Bonds},
 	{"bonded-compute", Compute},
 	{"burned", Burned},
 	{"channels", Channels},
 	{"deposits", Deposits},
 	{"faucet", Faucet},
+	{"fees", Fees},
 	{"items", Items},
 	{"pending", Pending},
 	{"pools", Pools},
 	{"reserve", Reserve},
 	{"tasks", Tasks},
 	{"treasury", Treasury},
+	{"unbonding", Unbonds},
 }
 
 // ModuleName returns the name of a module account, "" for any other address.

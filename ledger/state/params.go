@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/openledger/openledger/consensus/valset"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/ledger/econ"
 )
@@ -38,6 +39,32 @@ type Params struct {
 	ChannelLifeMS  uint64       `json:"channel_life_ms"`  // longest life of a channel
 	CommitEpochs   uint64       `json:"commit_epochs"`    // epochs after its own in which an EpochCommit is taken
 	Rates          econ.Rates   `json:"rates"`            // PAY-01
+	Consensus      Consensus    `json:"consensus"`        // CONS-53
+	Staking        Staking      `json:"staking"`          // STK-01, STK-02
+}
+
+// Consensus are the timers and sizes of CONS-53, in milliseconds and bytes.
+type Consensus struct {
+	_           struct{} `cbor:",toarray"`
+	DeltaMS     uint64   `json:"delta_ms"`     // bound on a message's way, at first
+	DeltaCapMS  uint64   `json:"delta_cap_ms"` // at most
+	PaceMS      uint64   `json:"pace_ms"`      // between proposals
+	HeartbeatMS uint64   `json:"heartbeat_ms"` // between blocks without work
+	CertifyMS   uint64   `json:"certify_ms"`   // between aggregate certificates
+	DriftMS     uint64   `json:"drift_ms"`     // how far a block's time may run ahead
+	LagMS       uint64   `json:"lag_ms"`       // how far it may lie behind
+	BlockBytes  uint64   `json:"block_bytes"`
+	BatchBytes  uint64   `json:"batch_bytes"`
+}
+
+// Staking are the parameters of validators and their stakes.
+type Staking struct {
+	_             struct{}     `cbor:",toarray"`
+	UnbondingMS   uint64       `json:"unbonding_ms"`   // after the end of the epoch in which a stake leaves
+	MaxValidators uint64       `json:"max_validators"` // in a set
+	PowerCapBPS   uint64       `json:"power_cap_bps"`  // of one validator, of what the set has bonded
+	MinSelfBond   fixed.Amount `json:"min_self_bond"`  // of a validator that may be elected
+	BeaconBlocks  uint64       `json:"beacon_blocks"`  // VRF blocks between a commitment and its seed
 }
 
 // LocalParams are the parameters of a local network.
@@ -61,23 +88,45 @@ func LocalParams() Params {
 		ChannelLifeMS:  365 * 24 * 3_600_000,
 		CommitEpochs:   2,
 		Rates:          econ.DefaultRates(),
+		Consensus: Consensus{DeltaMS: 500, DeltaCapMS: 30_000, PaceMS: 20, HeartbeatMS: 5_000, CertifyMS: 1_000,
+			DriftMS: 500, LagMS: 30_000, BlockBytes: 4 << 20, BatchBytes: 64 << 10},
+		Staking: Staking{UnbondingMS: 10_000, MaxValidators: 16, PowerCapBPS: 1_000, MinSelfBond: fixed.OPEN, BeaconBlocks: 2},
 	}
 }
+
+// TestnetParams are the parameters of a public test network.
+func TestnetParams() Params {
+	p := LocalParams()
+	p.EpochMS = 10 * minuteMS
+	p.Consensus.PaceMS = 50
+	p.Staking.UnbondingMS, p.Staking.MaxValidators = 24*60*minuteMS, 64
+	return p
+}
+
+// MainParams are the parameters of the main network.
+func MainParams() Params {
+	p := TestnetParams()
+	p.Faucet = false
+	p.EpochMS = 6 * 60 * minuteMS
+	p.Consensus.HeartbeatMS = 15_000
+	p.Staking.UnbondingMS, p.Staking.MaxValidators, p.Staking.MinSelfBond = 21*24*60*minuteMS, 150, 10_000*fixed.OPEN
+	return p
+}
+
+const minuteMS = 60_000
 
 // Check verifies the bounds of every parameter (INV-12). Errors: ErrParams,
 // econ.ErrRates.
 func (p Params) Check() error {
 	const year = 366 * 24 * 3_600_000
-	for _, b := range []struct {
-		name        string
-		v, min, max uint64
-	}{
+	c, s := p.Consensus, p.Staking
+	return errors.Join(checkBounds([]bound{
 		{"kind_weight", p.KindWeight, 1, 1_000_000},
 		{"max_block_weight", p.MaxBlockWeight, 1_000_000, 100_000_000},
 		{"base_fee_min", uint64(p.BaseFeeMin), 1, 1_000_000},
 		{"byte_deposit", uint64(p.ByteDeposit), 1, 100_000},
 		{"valid_ahead", p.ValidAhead, 100, 1_000_000},
-		{"epoch_ms", p.EpochMS, 1_000, 86_400_000},
+		{"epoch_ms", p.EpochMS, 1_000, 7 * 24 * 60 * minuteMS},
 		{"due_per_block", p.DuePerBlock, 16, 4_096},
 		{"faucet_drip", uint64(p.FaucetDrip), 1, uint64(Total)},
 		{"compute_bond", uint64(p.ComputeBond), 1, uint64(Total)},
@@ -88,10 +137,34 @@ func (p Params) Check() error {
 		{"channel_max_ms", p.ChannelMaxMS, p.ChannelMinMS, year},
 		{"channel_life_ms", p.ChannelLifeMS, p.ChannelMinMS, 10 * year},
 		{"commit_epochs", p.CommitEpochs, 1, 16},
-	} {
+		{"delta_ms", c.DeltaMS, 50, min(5_000, c.DeltaCapMS)},
+		{"delta_cap_ms", c.DeltaCapMS, c.DeltaMS, 120_000},
+		{"pace_ms", c.PaceMS, 0, 5_000},
+		{"heartbeat_ms", c.HeartbeatMS, 1_000, 60_000},
+		{"certify_ms", c.CertifyMS, 200, 10_000},
+		{"drift_ms", c.DriftMS, 0, 2_000},
+		{"lag_ms", c.LagMS, 5_000, 120_000},
+		{"block_bytes", c.BlockBytes, 1 << 17, 16 << 20},
+		{"batch_bytes", c.BatchBytes, 1 << 10, 64 << 10},
+		{"unbonding_ms", s.UnbondingMS, p.EpochMS, year},
+		{"max_validators", s.MaxValidators, 1, valset.MaxValidators},
+		{"power_cap_bps", s.PowerCapBPS, 1, econ.BPS},
+		{"min_self_bond", uint64(s.MinSelfBond), uint64(fixed.OPEN), uint64(Total)},
+		{"beacon_blocks", s.BeaconBlocks, 2, 32},
+	}), p.Rates.Check())
+}
+
+// bound is a parameter with its least and greatest value.
+type bound struct {
+	name        string
+	v, min, max uint64
+}
+
+func checkBounds(list []bound) error {
+	for _, b := range list {
 		if b.v < b.min || b.v > b.max {
 			return fmt.Errorf("%w: %s %d is not in %d..%d", ErrParams, b.name, b.v, b.min, b.max)
 		}
 	}
-	return p.Rates.Check()
+	return nil
 }

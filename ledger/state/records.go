@@ -5,10 +5,12 @@ package state
 import (
 	"crypto/sha256"
 
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/content"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/vrf"
 )
 
 // Account is the balance and sequence of an address. Auth is null until the first
@@ -23,12 +25,15 @@ type Account struct {
 	Vest      *uint64      `json:"vest,omitempty"`
 }
 
-// Validator is one member of the fixed set, in the order of valset.New, which is
-// the order of header.Leader. Power is unitless.
+// Validator is one member of a set, in the order of valset.New, which is the
+// order of header.Leader. A set has BLS and VRF keys for all or, on networks of
+// tests, for none: then they are zero. Power is one unit per OPEN.
 type Validator struct {
 	_       struct{}       `cbor:",toarray"`
 	Address keys.Address   `json:"address"`
 	VoteKey keys.PublicKey `json:"vote_key"`
+	BLSKey  bls.PublicKey  `json:"bls_key"`
+	VRFKey  vrf.PublicKey  `json:"vrf_key"`
 	Power   uint64         `json:"power"`
 }
 

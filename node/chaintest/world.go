@@ -65,7 +65,7 @@ func NewWeighted(t testing.TB, powers []uint64, people int, timeMS uint64) *Worl
 	for i, power := range powers {
 		vote := key(1, i)
 		byKey[vote.Public()] = vote
-		cfg.Validators = append(cfg.Validators, genesis.Validator(Address(key(2, i)), vote.Public(), power))
+		cfg.Validators = append(cfg.Validators, genesis.Validator(Address(key(2, i)), vote, power))
 		cfg.Accounts = append(cfg.Accounts, genesis.Alloc{Address: Address(key(2, i)), Amount: Rich})
 	}
 	for i := range people {

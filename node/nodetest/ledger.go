@@ -61,7 +61,7 @@ func New(t testing.TB) *Ledger {
 		accounts = append(accounts, genesis.Alloc{Address: Account(k), Amount: 1_000 * fixed.OPEN})
 	}
 	doc, err := genesis.Local(genesis.LocalConfig{TimeMS: StartMS, Accounts: accounts,
-		Validators: []state.Validator{genesis.Validator(Account(Key(9)), Key(9).Public(), 1)}})
+		Validators: []genesis.Member{genesis.Validator(Account(Key(9)), Key(9), 1)}})
 	if err != nil {
 		t.Fatal(err)
 	}

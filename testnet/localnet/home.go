@@ -33,12 +33,13 @@ func localHome(home string) (*keystore.Store, []byte, error) {
 	return ks, pass, os.WriteFile(filepath.Join(home, "local-profile"), []byte("keys of this home unlock themselves\n"), 0o644)
 }
 
-func newKey(ks *keystore.Store, name string, pass []byte) (keystore.Entry, error) {
+func newKey(ks *keystore.Store, name string, pass []byte) (keystore.Entry, keys.PrivateKey, error) {
 	key, err := keys.Generate(rand.Reader)
 	if err != nil {
-		return keystore.Entry{}, err
+		return keystore.Entry{}, key, err
 	}
-	return ks.Create(name, key, pass)
+	e, err := ks.Create(name, key, pass)
+	return e, key, err
 }
 
 // makeClient makes a home with one key, named as the home, for a person.
@@ -47,7 +48,7 @@ func (n *Network) makeClient(name string) (keys.Address, error) {
 	if err != nil {
 		return keys.Address{}, err
 	}
-	e, err := newKey(ks, name, pass)
+	e, _, err := newKey(ks, name, pass)
 	return e.Address, err
 }
 

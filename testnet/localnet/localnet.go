@@ -16,7 +16,6 @@ import (
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/genesis"
-	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/node/config"
 	"github.com/openledger/openledger/node/keystore"
 	"github.com/openledger/openledger/p2p"
@@ -140,7 +139,7 @@ func Create(o Options) (*Network, error) {
 		return nil, err
 	}
 	n := &Network{Dir: o.Dir, Program: o.Program, Join: filepath.Join(o.Dir, "join.json")}
-	var validators []state.Validator
+	var validators []genesis.Member
 	accounts := slices.Clone(o.Grants)
 	for i := range o.Validators + o.Workers {
 		m, err := makeNode(o, i)
@@ -212,7 +211,7 @@ func (n *Network) finish(o Options, doc genesis.Doc) error {
 
 type made struct {
 	Node
-	vote keys.PublicKey
+	vote keys.PrivateKey
 }
 
 func makeNode(o Options, i int) (made, error) {
@@ -232,7 +231,7 @@ func makeNode(o Options, i int) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
-	op, err := newKey(ks, "operator", pass)
+	op, _, err := newKey(ks, "operator", pass)
 	if err != nil {
 		return made{}, err
 	}
@@ -240,11 +239,9 @@ func makeNode(o Options, i int) (made, error) {
 	m := made{Node: Node{Name: name, Home: home, Account: op.Address, Validator: i < o.Validators, Command: command,
 		RPC: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(o.BasePort+i))}}
 	if m.Validator {
-		v, err := newKey(ks, "validator", pass)
-		if err != nil {
+		if _, m.vote, err = newKey(ks, "validator", pass); err != nil {
 			return made{}, err
 		}
-		m.vote = v.PublicKey
 	}
 	seed, err := keystore.P2PSeed(filepath.Join(home, "keys", "p2p.key"))
 	if err != nil {
