@@ -19,9 +19,17 @@ const (
 	SubChannelClosed uint8 = 1
 
 	// With kind EpochCommit.
-	SubEpochSettled   uint8 = 1
-	SubPendingRefund  uint8 = 2
-	SubValidatorsPaid uint8 = 3
+	SubEpochSettled  uint8 = 1
+	SubPendingRefund uint8 = 2
+
+	// With kind RewardClaim, Unstake and Redelegate.
+	SubValidatorsPaid uint8 = 1 // what an epoch earned went into the validators' pools
+	SubUnbonded       uint8 = 1 // a stake came back
+	SubHopEnded       uint8 = 1 // redelegated shares are free
+
+	// With kind SlashEvidence.
+	SubSlashed uint8 = 1
+	SubJailed  uint8 = 2
 )
 
 // EventNames lists every event: its name and what its IDs and Amounts mean.
@@ -36,6 +44,20 @@ var EventNames = []struct {
 }{
 	{tx.KindTransfer, SubDone, "Transfer", "from to", "amount"},
 	{tx.KindFaucetDrip, SubDone, "FaucetDrip", "sender to", "amount epoch"},
+	{tx.KindStake, SubDone, "Stake", "validator delegator", "amount shares rewards"},
+	{tx.KindUnstake, SubDone, "Unstake", "unbonding validator delegator", "amount shares until_ms"},
+	{tx.KindUnstake, SubUnbonded, "Unbonded", "unbonding validator delegator", "amount slashed"},
+	{tx.KindRedelegate, SubDone, "Redelegate", "redelegation from to delegator", "amount shares until_ms"},
+	{tx.KindRedelegate, SubHopEnded, "RedelegationEnded", "redelegation to delegator", "shares slashed"},
+	{tx.KindValidatorRegister, SubDone, "ValidatorRegister", "validator vote_key", "self_bond commission keys_from deposit"},
+	{tx.KindValidatorEdit, SubDone, "ValidatorEdit", "validator", "commission"},
+	{tx.KindUnjail, SubDone, "Unjail", "validator", "epoch"},
+	{tx.KindSlashEvidence, SubDone, "SlashEvidence", "reporter", "epoch view reward"},
+	{tx.KindSlashEvidence, SubSlashed, "Slashed", "validator", "epoch view bps amount"},
+	{tx.KindSlashEvidence, SubJailed, "Jailed", "validator", "epoch view until_epoch amount"},
+	{tx.KindRewardClaim, SubDone, "RewardClaim", "validator delegator", "rewards commission"},
+	{tx.KindRewardClaim, SubValidatorsPaid, "ValidatorsPaid", "[validator]", "[amount]"},
+	{tx.KindValidatorReady, SubDone, "ValidatorReady", "validator", "epoch protocol"},
 	{tx.KindDatasetUpload, SubDone, "DatasetUpload", "dataset owner datanet row_root", "stake deposit rows"},
 	{tx.KindDatanetCreate, SubDone, "DatanetCreate", "datanet owner", "stake_base deposit"},
 	{tx.KindModelManifest, SubDone, "ModelManifest", "model owner task weights_root", "stake deposit royalty"},
@@ -58,7 +80,6 @@ var EventNames = []struct {
 	{tx.KindEpochCommit, SubDone, "EpochCommit", "commit operator offer", "epoch receipt_sum line_sum bond"},
 	{tx.KindEpochCommit, SubEpochSettled, "EpochSettled", "commit operator trainer", "epoch gross burn treasury validators operator contributors trainer"},
 	{tx.KindEpochCommit, SubPendingRefund, "PendingRefund", "operator offer [payer]", "epoch [amount]"},
-	{tx.KindEpochCommit, SubValidatorsPaid, "ValidatorsPaid", "[validator]", "[amount]"},
 	{tx.KindClaimEpoch, SubDone, "ClaimEpoch", "commit payee", "amount first last"},
 	{tx.KindAttributionCommit, SubDone, "AttributionCommit", "model owner job weight_root", "w owners bond deposit"},
 }

@@ -42,6 +42,7 @@ const (
 	DomainRandom   Domain = "random"   // beacon after a block: beacon after its parent, output of the VRF
 	DomainFinal    Domain = "final"    // what a share of an aggregate Finalization signs: chain id, epoch, view, block
 	DomainBLSKey   Domain = "bls-key"  // secret seed of a validator's BLS key: seed of its vote key
+	DomainRegister Domain = "register" // what a vote key signs for its account: chain id, sender, vote, BLS and VRF key
 	DomainVRFKey   Domain = "vrf-key"  // secret seed of a validator's VRF key: seed of its vote key
 )
 

@@ -168,7 +168,7 @@ func (m *machine) settled() error {
 func (m *machine) finish() error {
 	leader := m.validators[m.leader].Address
 	m.credit(state.Burned, m.burned)
-	m.credit(leader, m.tips)
+	m.tip(leader, m.tips)
 	next, err := nextBaseFee(m.p, m.clock.BaseFee, m.clock.Weight)
 	if err != nil {
 		return fmt.Errorf("%w: base fee: %w", ErrFault, err)

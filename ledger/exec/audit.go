@@ -20,13 +20,14 @@ import (
 var ErrInvariant = errors.New("invariant broken")
 
 // Audit recounts the whole state: the supply (INV-01), every module account
-// against the objects that it holds money for (INV-04, INV-06, INV-08), and the
-// due-queue against the objects that wait in it, both ways (INV-15).
+// against the objects that it holds money for (INV-03, INV-04, INV-06, INV-08),
+// the shares of each validator against its pool, the fields of slashes (INV-10), and
+// the due-queue against the objects that wait in it, both ways (INV-15).
 //
 // Cost: a scan of the state. Errors: ErrInvariant; errors of the view.
 func Audit(v state.View) error {
 	a := audit{v: v, due: map[string]bool{}}
-	for _, f := range []func() error{a.supply, a.items, a.tasks, a.channels, a.pending, a.commits, a.balances, a.queue} {
+	for _, f := range []func() error{a.supply, a.items, a.tasks, a.channels, a.pending, a.commits, a.validators, a.leaving, a.balances, a.queue} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -39,6 +40,7 @@ type audit struct {
 	v                                              state.View
 	stakes, bonds, escrow, locked, deposits, waits fixed.Amount
 	commitBonds, pools                             fixed.Amount
+	bonded, unbonding, fees                        fixed.Amount
 	due                                            map[string]bool // due-queue keys that must exist
 }
 
@@ -144,6 +146,7 @@ func (a *audit) balances() error {
 	}{
 		{state.Items, a.stakes}, {state.Compute, a.bonds}, {state.Tasks, a.escrow}, {state.Channels, a.locked},
 		{state.Deposits, a.deposits}, {state.Pending, a.waits}, {state.Pools, a.pools}, {state.Bonds, a.commitBonds},
+		{state.Bonded, a.bonded}, {state.Unbonds, a.unbonding}, {state.Fees, a.fees},
 	} {
 		acc, err := state.GetAccount(a.v, x.module)
 		if err != nil {

@@ -79,6 +79,10 @@ func (m *machine) due(kind byte, id []byte) error {
 		return m.pendingDue(id)
 	case state.DueCommit:
 		return m.commitDue(id)
+	case state.DueUnbond:
+		return m.unbondDue(id)
+	case state.DueHop:
+		return m.hopDue(id)
 	}
 	return fmt.Errorf("unknown kind %d", kind)
 }

@@ -5,6 +5,7 @@ package exec
 import (
 	"bytes"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/openledger/openledger/internal/fixed"
@@ -97,16 +98,37 @@ type chain struct {
 	view *memView
 	time uint64
 	fee  fixed.Amount // max_fee of sign
+	tip  uint64       // of sign
 	// nonces by person, counted as transactions are made
 	nonces map[int]uint64
 }
 
 func newChain(t testing.TB, change ...func(*genesis.Doc)) *chain {
 	t.Helper()
-	cfg := genesis.LocalConfig{TimeMS: startMS}
+	cfg := genesis.LocalConfig{Network: genesis.Unkeyed, TimeMS: startMS}
 	for n := range 2 {
-		cfg.Validators = append(cfg.Validators, genesis.Validator(addr(leaderNo+n), key(leaderNo+n), uint64(2-n)))
+		cfg.Validators = append(cfg.Validators, genesis.Member{Address: addr(leaderNo + n), VoteKey: key(leaderNo + n).Public(), Power: uint64(2 - n)})
 	}
+	return startChain(t, cfg, change...)
+}
+
+// newKeyedChain has four validators of 10 OPEN with all keys: draws wait for their
+// seeds.
+func newKeyedChain(t testing.TB, change ...func(*genesis.Doc)) *chain {
+	t.Helper()
+	return startChain(t, genesis.LocalConfig{TimeMS: startMS, Validators: keyed()}, change...)
+}
+
+// keyed are the members of newKeyedChain.
+var keyed = sync.OnceValue(func() (out []genesis.Member) {
+	for n := range 4 {
+		out = append(out, genesis.Validator(addr(leaderNo+n), key(leaderNo+n), 10))
+	}
+	return out
+})
+
+func startChain(t testing.TB, cfg genesis.LocalConfig, change ...func(*genesis.Doc)) *chain {
+	t.Helper()
 	for n := range people {
 		cfg.Accounts = append(cfg.Accounts, genesis.Alloc{Address: addr(n), Amount: rich})
 	}
@@ -128,7 +150,7 @@ func (c *chain) sign(n int, p tx.Payload) tx.Verified {
 	c.t.Helper()
 	nonce := c.nonces[n]
 	c.nonces[n]++
-	return c.signBody(n, tx.Body{Nonce: nonce, MaxFee: c.fee, ValidUntil: c.height() + 100, Payload: p})
+	return c.signBody(n, tx.Body{Nonce: nonce, MaxFee: c.fee, Tip: fixed.Amount(c.tip), ValidUntil: c.height() + 100, Payload: p})
 }
 
 func (c *chain) signBody(n int, b tx.Body) tx.Verified {

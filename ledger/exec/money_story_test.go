@@ -204,6 +204,9 @@ func (s *moneyStory) balances() string {
 		if m.Address == state.Burned {
 			x -= fees
 		}
+		if m.Address == state.Bonded {
+			x -= 10 * fixed.OPEN // the validators' self bonds
+		}
 		if x != 0 && m.Address != state.Reserve {
 			fmt.Fprintf(&b, "[%s] %d\n", m.Name, x)
 		}

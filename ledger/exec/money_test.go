@@ -79,14 +79,20 @@ func newMoneyWorld(t testing.TB) *moneyWorld {
 		w.names[m.Address] = m.Name
 		w.put(state.AccountKey(m.Address), state.Account{})
 	}
-	w.put(state.AccountKey(state.Reserve), state.Account{Free: state.Total - fixed.Amount(len(moneyPeople))*moneyStart})
+	w.put(state.AccountKey(state.Reserve), state.Account{Free: state.Total - fixed.Amount(len(moneyPeople))*moneyStart - 10*fixed.OPEN})
 	p := state.LocalParams()
 	w.put(state.ParamsKey(), p)
 	w.put(state.ClockKey(), state.Clock{TimeMS: w.timeMS, CTimeMS: 0, BaseFee: p.BaseFeeMin, EpochStartMS: w.timeMS})
-	w.put(state.ValidatorsKey(), []state.Validator{
-		{Address: w.addr("v1"), VoteKey: w.keys["v1"].Public(), Power: 5},
-		{Address: w.addr("v2"), VoteKey: w.keys["v2"].Public(), Power: 3},
-		{Address: w.addr("v3"), VoteKey: w.keys["v3"].Public(), Power: 2}})
+	var set []state.Validator
+	for i, power := range []uint64{5, 3, 2} {
+		n := fmt.Sprintf("v%d", i+1)
+		a, bond := w.addr(n), fixed.Amount(power)*fixed.OPEN
+		set = append(set, state.Validator{Address: a, VoteKey: w.keys[n].Public(), Power: power})
+		w.put(state.CandidateKey(a), state.Candidate{VoteKey: w.keys[n].Public(), Tokens: bond, Shares: uint64(bond), SelfShares: uint64(bond)})
+		w.put(state.DelegationKey(a, a), state.Delegation{Shares: uint64(bond)})
+	}
+	w.put(state.ValidatorsKey(), set)
+	w.put(state.AccountKey(state.Bonded), state.Account{Free: 10 * fixed.OPEN})
 	model := ID{0x0d}
 	w.put(state.ModelKey(model), state.Model{Owner: w.addr("trainer"), Weights: content.Sum(nil), Royalty: 10_000})
 	for _, o := range []struct {

@@ -91,11 +91,13 @@ func (g *gen) window() uint64 { return []uint64{1_000, 1_500, 4_000, 60_000}[g.p
 
 // payload makes a payload of a random kind and says who sends it.
 func (g *gen) payload() (int, tx.Payload) {
-	switch g.pick(3) {
+	switch g.pick(4) {
 	case 0:
 		return g.work()
 	case 1:
 		return g.money()
+	case 2:
+		return g.stakes()
 	}
 	return g.data()
 }
@@ -103,7 +105,8 @@ func (g *gen) payload() (int, tx.Payload) {
 // data makes a payload about accounts, data and models.
 func (g *gen) data() (int, tx.Payload) {
 	w, who := g.w, g.person()
-	switch tx.Kinds[g.pick(len(tx.Kinds))].Kind {
+	switch []tx.Kind{tx.KindTransfer, tx.KindFaucetDrip, tx.KindDatanetCreate, tx.KindDatasetUpload, tx.KindComputeRegister,
+		tx.KindOfferPost, tx.KindModelManifest, tx.KindModelManifest, tx.KindAttributionCommit}[g.pick(9)] {
 	case tx.KindTransfer:
 		return who, &tx.Transfer{To: g.address(), Amount: g.amount()}
 	case tx.KindFaucetDrip:
@@ -195,6 +198,49 @@ func (g *gen) money() (int, tx.Payload) {
 	count := uint64(1 + g.pick(3))
 	return op1, &tx.EpochCommit{Epoch: epoch, Offer: w.offer, ReceiptRoot: rootOf("receipts"), ReceiptSum: fixed.Amount(6_000 * count), ReceiptCount: count,
 		LineRoot: rootOf("lines"), LineSum: fixed.Amount(g.pick(600)) * fixed.Amount(count), LineCount: count, Rule: receipt.Rule, Bond: fixed.OPEN}
+}
+
+// validator is a person who may be one, most often of a few, or a founder.
+func (g *gen) validator() keys.Address {
+	if g.pick(4) == 0 {
+		return addr(leaderNo + g.pick(3))
+	}
+	return addr(g.pick(5))
+}
+
+// held is how many shares a delegator has, or part of them, or too many.
+func (g *gen) held(v keys.Address, n int) uint64 {
+	d, _ := state.GetDelegation(g.w.view, v, addr(n))
+	switch g.pick(4) {
+	case 0:
+		return d.Shares + uint64(g.pick(2))
+	case 1:
+		return uint64(g.amount())
+	}
+	return d.Shares / uint64(1+g.pick(4))
+}
+
+// stakes makes a payload about validators and their pools.
+func (g *gen) stakes() (int, tx.Payload) {
+	w, who, v := g.w, g.person(), g.validator()
+	switch g.pick(11) {
+	case 0:
+		who = g.pick(5)
+		return who, tx.NewValidatorRegister(w.env.ChainID, addr(who), key(300+who+g.pick(2)), uint64(g.pick(2_100)), g.amount())
+	case 1:
+		return g.pick(5), &tx.ValidatorEdit{Commission: uint64(g.pick(2_100))}
+	case 2:
+		return g.pick(5), &tx.Unjail{}
+	case 3, 4:
+		return g.pick(5), &tx.ValidatorReady{Epoch: w.clock().Epoch + uint64(g.pick(8)/7), Protocol: 1}
+	case 5:
+		return who, &tx.Unstake{Validator: v, Shares: g.held(v, who)}
+	case 6:
+		return who, &tx.Redelegate{From: v, To: g.validator(), Shares: g.held(v, who)}
+	case 7:
+		return who, &tx.RewardClaim{Validator: v}
+	}
+	return who, &tx.Stake{Validator: v, Amount: g.amount()}
 }
 
 // step applies a block of up to n random transactions.

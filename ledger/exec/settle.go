@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
@@ -161,43 +160,16 @@ func (m *machine) commitDue(id []byte) error {
 		{state.Pending, c.Operator, split.Operator},
 		{state.Pending, c.Trainer, split.Trainer},
 		{state.Pending, state.Pools, lines},
+		{state.Pending, state.Fees, split.Validators},
 		{state.Bonds, c.Operator, c.Bond},
 	} {
 		if err := m.move(pay.from, pay.to, pay.amount, tx.TxInvariant); err != nil {
 			return err
 		}
 	}
-	if err := m.payValidators(split.Validators); err != nil {
-		return err
-	}
+	pot, _ := load[fixed.Amount](m, state.FeePotKey())
+	store(m, state.FeePotKey(), pot+split.Validators) // below the supply
 	return m.refund(pk, pending, pending.Total-gross)
-}
-
-// payValidators divides their part by power, in ascending order of address
-// (PAY-02).
-func (m *machine) payValidators(amount fixed.Amount) error {
-	if amount == 0 {
-		return nil
-	}
-	list := slices.Clone(m.validators)
-	slices.SortFunc(list, func(a, b state.Validator) int { return a.Address.Compare(b.Address) })
-	weights := make([]uint64, len(list))
-	for i, v := range list {
-		weights[i] = v.Power
-	}
-	parts, err := fixed.Split(uint64(amount), weights)
-	if err != nil {
-		return err
-	}
-	ids := make([]ID, len(list))
-	for i, v := range list {
-		ids[i] = ID(v.Address)
-		if err := m.move(state.Pending, v.Address, fixed.Amount(parts[i]), tx.TxInvariant); err != nil {
-			return err
-		}
-	}
-	m.emit(tx.KindEpochCommit, ledger.SubValidatorsPaid, ids, parts...)
-	return nil
 }
 
 // pendingDue refunds a pending that no commit covered in time (RCP-05).

@@ -5,6 +5,7 @@ package exec
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/content"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
@@ -28,10 +30,13 @@ import (
 //	wait ms=MS            empty blocks until so much chain time has passed
 //	balance NAME…         free balances
 //	task NAME             where a task stands
+//	set                   the current validators with their powers
+//	pool NAME             a validator's pool and who holds it
 //
 // Values: a person's or object's NAME, root(X), salt(X), blake3(X), sha256(X),
 // 3OPEN or 5nOPEN, a number, "text", [list], {json}. The verdict of a CheckCommit
-// or CheckReveal is says=ROOT/OUTPUT salt=X.
+// or CheckReveal is says=ROOT/OUTPUT salt=X. A ValidatorRegister names its keys by a
+// number: keys=N, and proof=wrong or possession=wrong break a proof.
 
 var cast = []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "karl", "lena"}
 
@@ -77,6 +82,10 @@ func TestStories(t *testing.T) {
 				return s.balance(d)
 			case "task":
 				return s.task(d)
+			case "set":
+				return s.set()
+			case "pool":
+				return s.pool(d)
 			}
 			d.Fatalf(t, "unknown command %q", d.Cmd)
 			return ""
@@ -213,24 +222,79 @@ func (s *story) parse(line string) tx.Verified {
 	}
 	as := args["as"]
 	delete(args, "as")
+	tip, err := strconv.ParseUint("0"+args["tip"], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(args, "tip")
 	s.verdict(kind, words[0], args)
 	obj := map[string]json.RawMessage{}
 	for k, v := range args {
 		obj[k] = json.RawMessage(s.value(v))
 	}
-	text, err := json.Marshal(obj)
-	if err != nil {
+	var p tx.Payload
+	if kind == tx.KindValidatorRegister {
+		p = s.register(who, args)
+	} else if text, err := json.Marshal(obj); err != nil {
+		t.Fatalf("%q: %v", line, err)
+	} else if p, err = tx.ParsePayload(kind, text); err != nil {
 		t.Fatalf("%q: %v", line, err)
 	}
-	p, err := tx.ParsePayload(kind, text)
-	if err != nil {
-		t.Fatalf("%q: %v", line, err)
-	}
+	s.c.tip = tip
 	v := s.c.sign(who, p)
+	s.c.tip = 0
 	if as != "" {
 		s.name(as, tx.ObjectID(v.ID(), kind, 0))
 	}
 	return v
+}
+
+// register makes the payload of a new validator.
+func (s *story) register(who int, args map[string]string) tx.Payload {
+	n, err1 := strconv.Atoi(args["keys"])
+	commission, err2 := strconv.ParseUint(args["commission"], 10, 64)
+	bond, err3 := strconv.ParseUint(strings.Trim(s.value(args["self_bond"]), `"`), 10, 64)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		s.c.t.Fatal(err)
+	}
+	p := tx.NewValidatorRegister(s.c.env.ChainID, addr(who), key(n), commission, fixed.Amount(bond))
+	if args["proof"] != "" {
+		p.VoteProof = key(n).Sign(p.RegisterBytes(s.c.env.ChainID, addr(who+1)))
+	}
+	if args["possession"] != "" {
+		p.Possession = bls.Derive(key(n + 1)).ProvePossession()
+	}
+	s.names[ID(p.VoteKey)] = fmt.Sprintf("key%d", n)
+	return p
+}
+
+func (s *story) set() string {
+	list, err := state.GetValidators(s.c.view)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	out := fmt.Sprintf("epoch %d\n", s.c.clock().Epoch)
+	for _, v := range list {
+		out += fmt.Sprintf("%s %d\n", s.names[ID(v.Address)], v.Power)
+	}
+	return out
+}
+
+func (s *story) pool(d *datadriven.TestData) string {
+	v := s.who(d.CmdArgs[0].Key)
+	c, err := state.GetCandidate(s.c.view, v)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	out := fmt.Sprintf("tokens=%d shares=%d self=%d held=%d owed=%d jailed_to=%d removed=%v\n", uint64(c.Tokens), c.Shares, c.SelfShares, uint64(c.Held), uint64(c.Owed), c.JailedTo, c.Removed)
+	list, err := state.ListDelegations(s.c.view, v, nil, 100)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	for _, e := range list {
+		out += fmt.Sprintf("%s shares=%d locked=%d\n", s.names[e.ID], e.Value.Shares, e.Value.Locked)
+	}
+	return out
 }
 
 // verdict replaces says= by the fields of the two check kinds.

@@ -141,6 +141,22 @@ func (m *machine) dispatch() error {
 		return m.transfer(p)
 	case *tx.FaucetDrip:
 		return m.faucetDrip(p)
+	case *tx.Stake:
+		return m.stake(p)
+	case *tx.Unstake:
+		return m.unstake(p)
+	case *tx.Redelegate:
+		return m.redelegate(p)
+	case *tx.ValidatorRegister:
+		return m.validatorRegister(p)
+	case *tx.ValidatorEdit:
+		return m.validatorEdit(p)
+	case *tx.Unjail:
+		return m.unjail(p)
+	case *tx.RewardClaim:
+		return m.rewardClaim(p)
+	case *tx.ValidatorReady:
+		return m.validatorReady(p)
 	case *tx.DatasetUpload:
 		return m.datasetUpload(p)
 	case *tx.DatanetCreate:

@@ -77,6 +77,10 @@ func PastSetKey(epoch uint64) []byte { return key(modValidator, 5, u64(epoch)) }
 // PastSetPrefix is the prefix of every PastSet; what follows is the epoch.
 func PastSetPrefix() []byte { return key(modValidator, 5) }
 
+// SetSeedKey is the key of the seed that orders the leaders of the running epoch;
+// absent in the first one.
+func SetSeedKey() []byte { return key(modValidator, 12) }
+
 // UsedKeyKey maps a validator key, of whatever kind, to the account that
 // registered it.
 func UsedKeyKey(k []byte) []byte { return key(modValidator, 6, k) }

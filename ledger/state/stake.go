@@ -32,9 +32,9 @@ type Candidate struct {
 	Shares     uint64       `json:"shares"`
 	SelfShares uint64       `json:"self_shares"`
 
-	Acc     fixed.U256   `json:"-"`    // rewards per share since the start, times 2^64
-	Owed    fixed.Amount `json:"owed"` // commission not yet claimed
-	Held    fixed.Amount `json:"held"` // all rewards not yet claimed, Owed included
+	Acc     fixed.U256   `cbor:"acc" json:"-"` // rewards per share since the start, times 2^64
+	Owed    fixed.Amount `json:"owed"`         // commission not yet claimed
+	Held    fixed.Amount `json:"held"`         // all rewards not yet claimed, Owed included
 	Deposit fixed.Amount `json:"deposit"`
 }
 
@@ -51,7 +51,7 @@ type Delegation struct {
 	_       struct{}     `cbor:",toarray"`
 	Shares  uint64       `json:"shares"`
 	Locked  uint64       `json:"locked"`
-	Seen    fixed.U256   `json:"-"`
+	Seen    fixed.U256   `cbor:"seen" json:"-"`
 	Deposit fixed.Amount `json:"deposit"`
 }
 
@@ -91,6 +91,7 @@ type Hop struct {
 type PastSet struct {
 	_          struct{}    `cbor:",toarray"`
 	Validators []Validator `json:"validators"`
+	Seed       [32]byte    `json:"seed"` // of its leaders' order (CONS-41)
 	EndMS      uint64      `json:"end_ms"`
 }
 

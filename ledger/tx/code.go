@@ -47,7 +47,14 @@ const (
 	ObjLimit        Code = 2007
 	ObjDeposit      Code = 2008
 
-	StkBondLow Code = 2101
+	StkBondLow       Code = 2101
+	StkJailed        Code = 2102
+	StkPop           Code = 2103
+	StkKeyUsed       Code = 2104
+	StkRedelegateHop Code = 2105
+	StkEvidenceOld   Code = 2106
+	StkEvidenceUsed  Code = 2107
+	StkEvidenceBad   Code = 2108
 
 	DatGate      Code = 2201
 	DatDuplicate Code = 2202
@@ -117,6 +124,13 @@ var Codes = []struct {
 	{ObjLimit, "obj_limit", "a limit on the number of objects is reached"},
 	{ObjDeposit, "obj_deposit", "the free balance does not cover the state deposit"},
 	{StkBondLow, "stk_bond_low", "the bond is below the minimum"},
+	{StkJailed, "stk_jailed", "the validator is jailed or removed"},
+	{StkPop, "stk_pop", "a validator key is not proven"},
+	{StkKeyUsed, "stk_key_used", "a validator key was registered before"},
+	{StkRedelegateHop, "stk_redelegate_hop", "the stake came by a redelegation whose time is not over"},
+	{StkEvidenceOld, "stk_evidence_old", "the epoch of the evidence is too long ago or not known"},
+	{StkEvidenceUsed, "stk_evidence_used", "the offences were punished before"},
+	{StkEvidenceBad, "stk_evidence_bad", "the evidence convicts nobody"},
 	{DatGate, "dat_gate", "the Datanet does not admit this"},
 	{DatDuplicate, "dat_duplicate", "this content is registered already"},
 	{DatStakeLow, "dat_stake_low", "the stake is below the minimum"},

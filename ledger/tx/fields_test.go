@@ -10,6 +10,7 @@ import (
 	"github.com/openledger/openledger/internal/content"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/vrf"
 	"github.com/openledger/openledger/ledger/channel"
 	"github.com/openledger/openledger/ledger/task"
 	"github.com/openledger/openledger/poa/program"
@@ -46,6 +47,22 @@ func badFields(t testing.TB) []badField {
 		edit(t, "transfer to the zero address", func(p *Transfer) { p.To = keys.Address{} }),
 		edit(t, "transfer with a long memo", func(p *Transfer) { p.Memo = make([]byte, 65) }),
 		edit(t, "drip to the zero address", func(p *FaucetDrip) { p.To = keys.Address{} }),
+		edit(t, "stake with nobody", func(p *Stake) { p.Validator = keys.Address{} }),
+		edit(t, "stake of nothing", func(p *Stake) { p.Amount = 0 }),
+		edit(t, "unstake from nobody", func(p *Unstake) { p.Validator = keys.Address{} }),
+		edit(t, "unstake of nothing", func(p *Unstake) { p.Shares = 0 }),
+		edit(t, "redelegation from nobody", func(p *Redelegate) { p.From = keys.Address{} }),
+		edit(t, "redelegation to nobody", func(p *Redelegate) { p.To = keys.Address{} }),
+		edit(t, "redelegation to the same validator", func(p *Redelegate) { p.To = p.From }),
+		edit(t, "redelegation of nothing", func(p *Redelegate) { p.Shares = 0 }),
+		edit(t, "validator with a vote key of small order", func(p *ValidatorRegister) { p.VoteKey = keys.PublicKey{1} }),
+		edit(t, "validator with no VRF key", func(p *ValidatorRegister) { p.VRFKey = vrf.PublicKey{} }),
+		edit(t, "validator that keeps too much", func(p *ValidatorRegister) { p.Commission = MaxCommission + 1 }),
+		edit(t, "validator without a bond", func(p *ValidatorRegister) { p.SelfBond = 0 }),
+		edit(t, "commission above the limit", func(p *ValidatorEdit) { p.Commission = MaxCommission + 1 }),
+		edit(t, "rewards of nobody", func(p *RewardClaim) { p.Validator = keys.Address{} }),
+		edit(t, "no evidence", func(p *SlashEvidence) { p.Evidence = nil }),
+		edit(t, "evidence of too many bytes", func(p *SlashEvidence) { p.Evidence = make([]byte, MaxEvidence+1) }),
 		edit(t, "datanet without a name", func(p *DatanetCreate) { p.Name = "" }),
 		edit(t, "datanet with a long name", func(p *DatanetCreate) { p.Name = long[:49] }),
 		edit(t, "datanet whose name has a control character", func(p *DatanetCreate) { p.Name = "a\nb" }),

@@ -23,6 +23,15 @@ type Kind uint16
 const (
 	KindTransfer          Kind = 0x0101
 	KindFaucetDrip        Kind = 0x0104
+	KindStake             Kind = 0x0201
+	KindUnstake           Kind = 0x0202
+	KindRedelegate        Kind = 0x0203
+	KindValidatorRegister Kind = 0x0204
+	KindValidatorEdit     Kind = 0x0205
+	KindUnjail            Kind = 0x0206
+	KindSlashEvidence     Kind = 0x0207
+	KindRewardClaim       Kind = 0x0208
+	KindValidatorReady    Kind = 0x020a
 	KindDatasetUpload     Kind = 0x0301
 	KindDatanetCreate     Kind = 0x0401
 	KindModelManifest     Kind = 0x0501
@@ -48,6 +57,15 @@ var Kinds = []struct {
 }{
 	{KindTransfer, "Transfer"},
 	{KindFaucetDrip, "FaucetDrip"},
+	{KindStake, "Stake"},
+	{KindUnstake, "Unstake"},
+	{KindRedelegate, "Redelegate"},
+	{KindValidatorRegister, "ValidatorRegister"},
+	{KindValidatorEdit, "ValidatorEdit"},
+	{KindUnjail, "Unjail"},
+	{KindSlashEvidence, "SlashEvidence"},
+	{KindRewardClaim, "RewardClaim"},
+	{KindValidatorReady, "ValidatorReady"},
 	{KindDatasetUpload, "DatasetUpload"},
 	{KindDatanetCreate, "DatanetCreate"},
 	{KindModelManifest, "ModelManifest"},
@@ -73,6 +91,24 @@ func New(k Kind) Payload {
 		return &Transfer{}
 	case KindFaucetDrip:
 		return &FaucetDrip{}
+	case KindStake:
+		return &Stake{}
+	case KindUnstake:
+		return &Unstake{}
+	case KindRedelegate:
+		return &Redelegate{}
+	case KindValidatorRegister:
+		return &ValidatorRegister{}
+	case KindValidatorEdit:
+		return &ValidatorEdit{}
+	case KindUnjail:
+		return &Unjail{}
+	case KindSlashEvidence:
+		return &SlashEvidence{}
+	case KindRewardClaim:
+		return &RewardClaim{}
+	case KindValidatorReady:
+		return &ValidatorReady{}
 	case KindDatasetUpload:
 		return &DatasetUpload{}
 	case KindDatanetCreate:

@@ -52,6 +52,11 @@ def word(v):
     return lambda: need(v != bytes(32))
 
 
+def vote_key(v):
+    raw(32)(v)
+    return lambda: need(check.usable(v))
+
+
 def text(limit):
     def f(v):
         need(isinstance(v, str), NONCANONICAL)
@@ -168,6 +173,16 @@ VOUCHER = record(raw(32), raw(32), uint(), AMOUNT, AMOUNT, null, null)
 KINDS = {
     0x0101: (2, [word, AMOUNT, raw(high=64)]),
     0x0104: (4, [word]),
+    0x0201: (6, [word, AMOUNT]),
+    0x0202: (9, [word, AMOUNT]),
+    0x0203: (9, [word, word, AMOUNT]),
+    # Whether the VRF key is a point, and both proofs, are other vectors' matter.
+    0x0204: (8, [vote_key, raw(64), raw(96), raw(48), word, uint(0, 2000), AMOUNT]),
+    0x0205: (2, [uint(0, 2000)]),
+    0x0206: (2, []),
+    0x0207: (256, [raw(low=1, high=32 << 10)]),
+    0x0208: (4, [word]),
+    0x020A: (2, [uint(), uint()]),
     0x0301: (6, [word, text(64), BLAKE, word, SHA, uint(1, 1 << 24), uint(1, 4096), uint(1, 1 << 36), word, AMOUNT]),
     0x0401: (4, [text(48), uint(0, 0, U8), ascending(16), uint()]),
     0x0501: (5, [text(64), word, word, BLAKE, uint(1, 1 << 40), word, uint(), exactly("knn/1"), uint(1, 256), AMOUNT]),
@@ -185,7 +200,7 @@ KINDS = {
     0x0A01: (5, [word, word, uint(), uint(), lambda v: lambda: None]),
     0x1301: (4, [word, word, text(16), raw(32), uint(), uint(0, 4096), word, uint(1, 1 << 24), raw(high=2048, code="poa_params_size"), AMOUNT]),
 }
-EXTRA = {0x0600: fits_task, 0x0A01: lambda p: need(p[2] <= p[3])}
+EXTRA = {0x0203: lambda p: need(p[0] != p[1]), 0x0600: fits_task, 0x0A01: lambda p: need(p[2] <= p[3])}
 
 
 def weight(kind, payload, size, sigs):
@@ -194,6 +209,10 @@ def weight(kind, payload, size, sigs):
         writes, more = 4 + 4 * len(payload[0]), 450 * len(payload[0])
     if kind == 0x0A01:
         more = 1200
+    if kind == 0x0204:
+        more = 32000
+    if kind == 0x0207:
+        more = len(payload[0]) // 64 * 200
     return 1000 + 4 * size + 200 * sigs + 600 * writes + more
 
 
