@@ -35,8 +35,8 @@ func TestCONS51HowMuchIsSlashed(t *testing.T) {
 // and who buys and sells at once gains nothing.
 func TestSTK01RoundingFavoursThePool(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		tokens := rapid.Uint64Range(1, 1<<59).Draw(t, "tokens")
-		shares := rapid.Uint64Range(tokens, min(1<<60, tokens<<rapid.IntRange(0, 10).Draw(t, "slashed"))).Draw(t, "shares")
+		tokens := rapid.Uint64Range(1, 1<<49).Draw(t, "tokens")
+		shares := rapid.Uint64Range(tokens, tokens<<rapid.IntRange(0, 10).Draw(t, "slashed")).Draw(t, "shares")
 		a := rapid.Uint64Range(1, 1<<40).Draw(t, "amount")
 		bought, err := BuyShares(fixed.Amount(a), fixed.Amount(tokens), shares)
 		if err != nil {

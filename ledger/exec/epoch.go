@@ -7,10 +7,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/vrf"
 	"github.com/openledger/openledger/ledger/econ"
 	"github.com/openledger/openledger/ledger/state"
 )
@@ -96,12 +99,22 @@ func Waiting(v state.View) (bool, error) {
 	return len(list) > 0, err
 }
 
+// makeSet makes the set of an epoch. If one validator has no BLS or VRF key, which
+// only those of the unkeyed network's genesis have not, none brings its own in.
 func makeSet(epoch uint64, list []state.Validator) (*valset.Set, error) {
+	bare := slices.ContainsFunc(list, unkeyed)
 	entries := make([]valset.Entry, len(list))
 	for i, v := range list {
 		entries[i] = valset.Entry{Address: v.Address, Key: v.VoteKey, Power: v.Power}
+		if !bare {
+			entries[i].BLS, entries[i].VRF = v.BLSKey[:], v.VRFKey[:]
+		}
 	}
 	return valset.New(epoch, entries)
+}
+
+func unkeyed(v state.Validator) bool {
+	return v.BLSKey == (bls.PublicKey{}) || v.VRFKey == (vrf.PublicKey{})
 }
 
 // endEpoch runs the duties of the epoch that this block ends and starts the next

@@ -101,6 +101,7 @@ type chain struct {
 	tip  uint64       // of sign
 	// nonces by person, counted as transactions are made
 	nonces map[int]uint64
+	seen   func(ledger.Event) // told of every event, if set
 }
 
 func newChain(t testing.TB, change ...func(*genesis.Doc)) *chain {
@@ -211,6 +212,13 @@ func (c *chain) apply(b blockInfo, txs []tx.Verified) Result {
 	c.view.write(res.Writes)
 	if err := Audit(c.view); err != nil {
 		c.t.Fatal(err)
+	}
+	for _, r := range res.Receipts {
+		for _, e := range r.Events {
+			if c.seen != nil {
+				c.seen(e)
+			}
+		}
 	}
 	return res
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
@@ -31,6 +32,9 @@ import (
 //	balance NAME…         free balances
 //	task NAME             where a task stands
 //	set                   the current validators with their powers
+//	offence by=WHO of=(VALIDATOR…) epoch=E view=V class=slash|jail
+//	                      a block with the evidence that each signed two blocks or
+//	                      put an invalid transaction into a batch
 //	pool NAME             a validator's pool and who holds it
 //
 // Values: a person's or object's NAME, root(X), salt(X), blake3(X), sha256(X),
@@ -46,13 +50,30 @@ type story struct {
 	names map[ID]string     // the way back, for the trace
 }
 
-func newStory(t testing.TB) *story {
-	s := &story{c: newChain(t), ids: map[string]string{}, names: map[ID]string{}}
+// founders start a story: how many validators, each of 10 OPEN, if not the two of
+// newChain.
+var founders = map[string]int{"slash": 8}
+
+func newStory(t testing.TB, founders int) *story {
+	s := &story{ids: map[string]string{}, names: map[ID]string{}}
+	if founders == 0 {
+		s.c = newChain(t)
+	} else {
+		cfg := genesis.LocalConfig{Network: genesis.Unkeyed, TimeMS: startMS}
+		for n := range founders {
+			cfg.Validators = append(cfg.Validators, genesis.Member{Address: addr(leaderNo + n), VoteKey: key(leaderNo + n).Public(), Power: 10})
+			cfg.Accounts = append(cfg.Accounts, genesis.Alloc{Address: addr(leaderNo + n), Amount: 100 * fixed.OPEN})
+		}
+		s.c = startChain(t, cfg)
+	}
 	for n, name := range cast {
 		s.ids[name] = addr(n).String()
 		s.names[ID(addr(n))] = name
 	}
-	s.names[ID(addr(leaderNo))], s.names[ID(addr(leaderNo+1))] = "val0", "val1"
+	for n := range max(2, founders) {
+		name := fmt.Sprintf("val%d", n)
+		s.names[ID(addr(leaderNo+n))], s.ids[name] = name, addr(leaderNo+n).String()
+	}
 	for _, m := range state.Modules {
 		s.names[ID(m.Address)] = m.Name
 	}
@@ -70,7 +91,7 @@ func rootOf(text string) ID { return sha256.Sum256([]byte("root:" + text)) }
 
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata/story", func(t *testing.T, path string) {
-		s := newStory(t)
+		s := newStory(t, founders[filepath.Base(path)])
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			s.c.t = t
 			switch d.Cmd {
@@ -84,6 +105,8 @@ func TestStories(t *testing.T) {
 				return s.task(d)
 			case "set":
 				return s.set()
+			case "offence":
+				return s.offence(d)
 			case "pool":
 				return s.pool(d)
 			}
@@ -207,7 +230,7 @@ func (s *story) parse(line string) tx.Verified {
 	if len(words) < 2 {
 		t.Fatalf("line %q", line)
 	}
-	who := sort.SearchStrings(cast, words[0])
+	who := s.number(words[0])
 	kind, err := tx.ParseKind(words[1])
 	if err != nil {
 		t.Fatal(err)
@@ -247,6 +270,39 @@ func (s *story) parse(line string) tx.Verified {
 		s.name(as, tx.ObjectID(v.ID(), kind, 0))
 	}
 	return v
+}
+
+// number is the person behind a name.
+func (s *story) number(name string) int {
+	if n, ok := strings.CutPrefix(name, "val"); ok {
+		i, err := strconv.Atoi(n)
+		if err != nil {
+			s.c.t.Fatal(err)
+		}
+		return leaderNo + i
+	}
+	return sort.SearchStrings(cast, name)
+}
+
+// offence sends evidence against founders.
+func (s *story) offence(d *datadriven.TestData) string {
+	t := s.c.t.(*testing.T)
+	var by, class string
+	var epoch, view uint64
+	d.ScanArgs(t, "by", &by)
+	d.ScanArgs(t, "class", &class)
+	d.ScanArgs(t, "epoch", &epoch)
+	d.ScanArgs(t, "view", &view)
+	var guilty []int
+	for _, a := range d.CmdArgs {
+		if a.Key == "of" {
+			for _, v := range a.Vals {
+				guilty = append(guilty, s.number(v))
+			}
+		}
+	}
+	raw := offence(s.c, epoch, view, class == "jail", guilty...)
+	return s.trace(s.c.block(s.c.sign(s.number(by), &tx.SlashEvidence{Evidence: raw})))
 }
 
 // register makes the payload of a new validator.

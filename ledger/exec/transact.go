@@ -153,6 +153,8 @@ func (m *machine) dispatch() error {
 		return m.validatorEdit(p)
 	case *tx.Unjail:
 		return m.unjail(p)
+	case *tx.SlashEvidence:
+		return m.slashEvidence(p)
 	case *tx.RewardClaim:
 		return m.rewardClaim(p)
 	case *tx.ValidatorReady:

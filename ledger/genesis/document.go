@@ -272,6 +272,9 @@ func (d *Doc) ValidatorSet() (*valset.Set, error) {
 	entries := make([]valset.Entry, len(d.Validators))
 	for i, v := range d.Validators {
 		entries[i] = valset.Entry{Address: v.Address, Key: v.VoteKey, Power: v.Power}
+		if d.Network != Unkeyed {
+			entries[i].BLS, entries[i].VRF = v.BLSKey[:], v.VRFKey[:]
+		}
 	}
 	set, err := valset.New(Epoch, entries)
 	if err != nil {

@@ -46,7 +46,9 @@ func u64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
 
 // Elects reports whether the value of key k can change which validators the state
 // elects for the next epoch: stake, validators, parameters (CONS-39).
-func Elects(k []byte) bool { return len(k) > 0 && (k[0] == modValidator || k[0] == modParams) }
+func Elects(k []byte) bool {
+	return len(k) > 1 && (k[0] == modValidator && k[1] <= 1 || k[0] == modParams)
+}
 
 // AccountKey is the key of an Account.
 func AccountKey(a keys.Address) []byte { return key(modAccount, 0, a[:]) }

@@ -100,6 +100,7 @@ type PastSet struct {
 type Conviction struct {
 	_     struct{} `cbor:",toarray"`
 	Power uint64   `json:"power"`
+	Epoch uint64   `json:"epoch"` // of the offence
 	AtMS  uint64   `json:"at_ms"`
 }
 

@@ -60,12 +60,12 @@ func NewAt(t testing.TB, validators, people int, timeMS uint64) *World {
 func NewWeighted(t testing.TB, powers []uint64, people int, timeMS uint64) *World {
 	t.Helper()
 	w := &World{T: t, nonces: make([]uint64, people)}
-	cfg := genesis.LocalConfig{TimeMS: timeMS}
+	cfg := genesis.LocalConfig{Network: genesis.Unkeyed, TimeMS: timeMS} // blocks here carry no shares and no VRF
 	byKey := map[keys.PublicKey]keys.PrivateKey{}
 	for i, power := range powers {
 		vote := key(1, i)
 		byKey[vote.Public()] = vote
-		cfg.Validators = append(cfg.Validators, genesis.Validator(Address(key(2, i)), vote, power))
+		cfg.Validators = append(cfg.Validators, genesis.Member{Address: Address(key(2, i)), VoteKey: vote.Public(), Power: power})
 		cfg.Accounts = append(cfg.Accounts, genesis.Alloc{Address: Address(key(2, i)), Amount: Rich})
 	}
 	for i := range people {
