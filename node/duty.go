@@ -49,6 +49,9 @@ func (n *Node) happened(ctx context.Context, at api.Cursor, topics []string) boo
 	if len(topics) == 0 {
 		return true
 	}
+	if found, known := n.events.Any(at.Height, n.chain.Head().Height, topics); known {
+		return found
+	}
 	page, err := n.events.Events(ctx, api.EventsParams{From: at, Topics: topics, Limit: 1})
 	return err != nil || len(page.Items) > 0 || page.Next.Height < n.chain.Head().Height
 }

@@ -263,7 +263,7 @@ func (n *Node) committed(b *chain.Block) {
 	if err := n.pool.Committed(b.Verified.Txs(), b.Receipts); err != nil {
 		n.log.Error("mempool after commit", "height", h.Height, "err", err)
 	}
-	n.events.Committed()
+	n.events.Committed(h.Height, b.Receipts)
 	n.waiters.committed(b, n.pool.Has)
 	if f := b.Finalization; int(h.Leader) == n.member.Index() && f != nil && f.View == h.View {
 		n.publishFinal(h, b.Finalization)

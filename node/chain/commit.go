@@ -63,12 +63,9 @@ func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate, c
 	b := r.block
 	b.Finalization, b.Carriers, b.Leaves, b.Receipts = fin, carriers, leaves, r.receipts
 	batch := store.Batch{Height: height, HeaderHash: hash, HeaderAndCert: EncodeHeaderCert(b.Header(), fin, carriers),
-		Body: enc.Encode(b.Verified.Block().Batches), Writes: r.writes, Nodes: r.newNodes, Stale: r.stale, Root: r.root}
+		Body: enc.Encode(b.Verified.Block().Batches), Receipts: r.encoded, Writes: r.writes, Nodes: r.newNodes, Stale: r.stale, Root: r.root}
 	if len(leaves) > 0 {
 		batch.Justification = enc.Encode(leaves)
-	}
-	for _, rec := range r.receipts {
-		batch.Receipts = append(batch.Receipts, rec.Encode())
 	}
 	var err error
 	if batch.TxIDs, err = c.places(r); err != nil {

@@ -24,6 +24,7 @@ type result struct {
 	below    merkle.NodeReader
 	root     merkle.StateRoot
 	receipts []ledger.Receipt
+	encoded  [][]byte // the receipts
 	writes   []merkle.KV
 	newNodes []merkle.KV
 	stale    [][]byte
@@ -124,10 +125,13 @@ func (c *Chain) run(b *Block, parent *result) (*result, error) {
 	}
 	r := &result{block: b, height: height, view: layer(parent, out.Writes), nodes: make(map[string][]byte, len(nodes)),
 		below: parent, root: root, receipts: out.Receipts, writes: out.Writes, newNodes: nodes, stale: stale}
+	for _, rec := range out.Receipts {
+		r.encoded = append(r.encoded, rec.Encode())
+	}
 	for _, kv := range nodes {
 		r.nodes[string(kv.Key)] = kv.Value
 	}
-	return r, r.look(parent, ledger.ReceiptsRoot(out.Receipts))
+	return r, r.look(parent, merkle.Root(r.encoded))
 }
 
 // recall returns the outcome of a committed block. Errors: ErrStale if another

@@ -3,6 +3,7 @@
 package driver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,20 +88,23 @@ func (e *executor) run(ctx context.Context) {
 }
 
 // verified implements ledger.Cache over transactions that were checked when
-// their batch arrived.
-type verified map[string]tx.Verified
+// their batch arrived: they are asked for in their order.
+type verified struct{ rest []tx.Verified }
 
 // Lookup implements ledger.Cache.
-func (m verified) Lookup(raw []byte) (tx.Verified, bool) { v, ok := m[string(raw)]; return v, ok }
+func (m *verified) Lookup(raw []byte) (tx.Verified, bool) {
+	if len(m.rest) == 0 || !bytes.Equal(m.rest[0].Bytes(), raw) {
+		return tx.Verified{}, false
+	}
+	v := m.rest[0]
+	m.rest = m.rest[1:]
+	return v, true
+}
 
 // execute runs a block. A block whose branch lost meanwhile, because sync was
 // faster, has no result, and nobody waits for it.
 func (e *executor) execute(ctx context.Context, r *consensus.Execute, batches []msg.Batch, txs []tx.Verified) error {
-	cache := make(verified, len(txs))
-	for _, t := range txs {
-		cache[string(t.Bytes())] = t
-	}
-	v, err := ledger.Verify(e.d.cfg.Core.ChainID, ledger.Block{Header: *r.Header, Batches: batches}, cache)
+	v, err := ledger.Verify(e.d.cfg.Core.ChainID, ledger.Block{Header: *r.Header, Batches: batches}, &verified{txs})
 	if err != nil {
 		return fmt.Errorf("block of height %d: %w", r.Header.Height, err)
 	}

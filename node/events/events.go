@@ -24,19 +24,59 @@ const (
 type Log struct {
 	chain *chain.Chain
 
-	mu   sync.Mutex
-	news chan struct{} // closed and replaced at each commit
+	mu     sync.Mutex
+	news   chan struct{} // closed and replaced at each commit
+	recent [64]summary   // of the newest blocks, by height modulo their number
+}
+
+// summary is the topics of one block's events.
+type summary struct {
+	height uint64
+	topics []string
 }
 
 // New returns the event log of c.
 func New(c *chain.Chain) *Log { return &Log{chain: c, news: make(chan struct{})} }
 
-// Committed wakes all who wait.
-func (l *Log) Committed() {
+// Committed takes note of a block's receipts and wakes all who wait.
+func (l *Log) Committed(height uint64, receipts []ledger.Receipt) {
+	sum := summary{height: height}
+	last := tx.Kind(0)
+	for _, r := range receipts {
+		for _, e := range r.Events {
+			if e.Kind == last {
+				continue // most blocks have one kind
+			}
+			last = e.Kind
+			if t := Topic(e.Kind); !slices.Contains(sum.topics, t) {
+				sum.topics = append(sum.topics, t)
+			}
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.recent[height%uint64(len(l.recent))] = sum
 	close(l.news)
 	l.news = make(chan struct{})
+}
+
+// Any reports whether a block above height after, up to height to, has an event
+// of one of the topics; known is false if that is too long ago to tell. Cost: no
+// look at a block.
+func (l *Log) Any(after, to uint64, topics []string) (found, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if to > after+uint64(len(l.recent)) {
+		return false, false
+	}
+	for h := after + 1; h <= to; h++ {
+		s := &l.recent[h%uint64(len(l.recent))]
+		if s.height != h {
+			return false, false
+		}
+		found = found || slices.ContainsFunc(s.topics, func(t string) bool { return slices.Contains(topics, t) })
+	}
+	return found, true
 }
 
 // Wait returns when a block above the cursor's height is committed, or with

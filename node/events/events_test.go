@@ -114,7 +114,7 @@ func TestWaitReturnsAtTheNextCommitOrWithTheContext(t *testing.T) {
 		default:
 		}
 		w.Grow(c, 1)
-		l.Committed()
+		l.Committed(0, nil)
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}

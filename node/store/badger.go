@@ -26,6 +26,7 @@ type badgerEngine struct {
 // profile sizes one database, in MiB.
 type profile struct {
 	memTable, memTables, blockCache, valueLog int
+	hot                                       int // half of the memory for state values, and again for tree nodes, that blocks use
 }
 
 func ledgerProfile(o Options) profile {
@@ -34,9 +35,9 @@ func ledgerProfile(o Options) profile {
 		cache = 96
 	}
 	if cache < 64 {
-		return profile{memTable: 16, memTables: 2, blockCache: max(cache, 4), valueLog: 64}
+		return profile{memTable: 16, memTables: 2, blockCache: max(cache, 4), valueLog: 64, hot: 2}
 	}
-	return profile{memTable: 64, memTables: 3, blockCache: cache, valueLog: 64}
+	return profile{memTable: 64, memTables: 3, blockCache: cache, valueLog: 64, hot: 8}
 }
 
 func indexProfile(o Options) profile {

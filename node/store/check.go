@@ -30,6 +30,7 @@ func (s *Store) Check(full bool) error {
 	if err != nil {
 		return err
 	}
+	v.disk = true
 	if err := s.checkBlocks(h.Height, full); err != nil {
 		return err
 	}

@@ -65,6 +65,7 @@ func (s *Store) Commit(b Batch) error {
 	if err := s.ledger.write(ts, []entry{{[]byte(keyHead), encodeHead(head)}}); err != nil {
 		return fmt.Errorf("commit head %d: %w", b.Height, err)
 	}
+	s.cache.committed(b.Height, b.Writes, b.Nodes, b.Stale)
 	s.head.Store(&head)
 	if b.Height == 0 {
 		return s.Sync()

@@ -36,7 +36,7 @@ func OpenRead(dir string) (*Reader, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open ledger: %w", err), r.remove())
 	}
-	r.s = &Store{ledger: e}
+	r.s = &Store{ledger: e, cache: newCache(0)}
 	if err := r.s.loadMarkers(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}

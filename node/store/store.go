@@ -44,6 +44,7 @@ type Store struct {
 	head   atomic.Pointer[Head] // nil before genesis
 	floor  atomic.Uint64        // least height whose state can be read
 	base   Base                 // where the ledger begins
+	cache  *cache
 }
 
 const format = 1
@@ -69,6 +70,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, ledger.close(), index.close())
 	}
+	s.cache.half = ledgerProfile(o).hot << 20
 	return s, nil
 }
 
@@ -84,7 +86,7 @@ func OpenMemory() *Store {
 
 // start brings the engines into a consistent state.
 func start(ledger, index engine) (*Store, error) {
-	s := &Store{ledger: ledger}
+	s := &Store{ledger: ledger, cache: newCache(1 << 20)}
 	if err := s.loadMarkers(); err != nil {
 		return nil, err
 	}
@@ -96,6 +98,9 @@ func start(ledger, index engine) (*Store, error) {
 	}
 	if err := s.Check(false); err != nil {
 		return nil, err
+	}
+	if h := s.head.Load(); h != nil {
+		s.cache.head = h.Height
 	}
 	local, err := startLocal(index)
 	if err != nil {
@@ -215,5 +220,6 @@ func (s *Store) Sync() error {
 // Close syncs and closes the ledger and the local records. Nothing may be in
 // progress.
 func (s *Store) Close() error {
+	s.cache.drop()
 	return errors.Join(s.Sync(), s.ledger.close(), s.local.close())
 }

@@ -16,6 +16,7 @@ import (
 type View struct {
 	s    *Store
 	head Head
+	disk bool // read from the database alone, to check it
 }
 
 // View returns the state after the block of that height.
@@ -51,12 +52,18 @@ func (v *View) Head() Head { return v.head }
 //
 // Errors: ErrCorrupt, ErrPruned.
 func (v *View) Get(key []byte) ([]byte, error) {
+	if b, ok := v.s.cache.value(key, v.head.Height); ok && !v.disk {
+		return b, v.alive()
+	}
 	b, err := v.s.ledger.get(prefixed(prefixState, key), timeOf(v.head.Height))
 	if err := v.alive(); err != nil {
 		return nil, err
 	}
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+		b, err = nil, nil
+	}
+	if err == nil {
+		v.s.cache.read(key, b, v.head.Height)
 	}
 	return b, err
 }
@@ -108,12 +115,18 @@ func scan(e engine, namespace string, prefix, after []byte, ts uint64, limit int
 //
 // Errors: ErrCorrupt if it is missing, ErrPruned.
 func (v *View) Node(key []byte) ([]byte, error) {
+	if b, ok := v.s.cache.node(key); ok && !v.disk {
+		return b, v.alive()
+	}
 	b, err := v.s.ledger.get(prefixed(prefixNode, key), timeOf(v.head.Height))
 	if err := v.alive(); err != nil {
 		return nil, err
 	}
 	if errors.Is(err, ErrNotFound) {
 		return nil, fmt.Errorf("tree node %x is missing: %w", key, ErrCorrupt)
+	}
+	if err == nil {
+		v.s.cache.readNode(key, b)
 	}
 	return b, err
 }
