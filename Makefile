@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint fuzz sim e2e compare compare-test bench clean
+# Targets: build demo test deps lint fuzz sim twins e2e compare compare-test bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 FUZZTIME ?= 5s
 RACE   := ./node/... ./p2p/... ./rpc/...
 
-.PHONY: build demo test deps lint fuzz sim e2e compare compare-test bench clean
+.PHONY: build demo test deps lint fuzz sim twins e2e compare compare-test bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -47,6 +47,12 @@ fuzz:
 sim:
 	@set -o pipefail; go test ./consensus/coretest -run '$(if $(filter over,$(FAULTY)),^TestOver$$,^TestSim$$)' -v -count=1 -timeout 60m \
 	  -args -seeds $(SEEDS) -over $(SEEDS) | grep -vE '^ *(--- PASS|=== )'
+
+# Every way to split four validators, one of whom exists twice, over VIEWS views; and SAMPLE scenarios of 8 views.
+VIEWS  ?= 4
+SAMPLE ?= 10000
+twins:
+	go test ./consensus/twins -run '^Test(Enumeration|Sample)$$' -v -count=1 -timeout 120m -args -views $(VIEWS) -sample $(SAMPLE)
 
 # Real processes under load; one is killed and comes back. RATE transfers a second for SECS seconds. As root on
 # Linux also 4 and 7 processes in network namespaces, through faults of FAULTSECS seconds each.

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build mutant
+
+package twins
+
+import (
+	"testing"
+
+	"github.com/openledger/openledger/consensus"
+)
+
+// TestMutants shows what the enumeration would notice: each of these broken
+// rules fails within the scenarios of two views. Run it with -tags mutant.
+func TestMutants(t *testing.T) {
+	defer consensus.Mutate("none")
+	for _, name := range []string{"nullify-final", "finalize-nullified", "finalize-other"} {
+		t.Run(name, func(t *testing.T) {
+			consensus.Mutate(name)
+			c := cache(t)
+			for i := range Count(2) {
+				if err := At(2, i).Run(c); err != nil {
+					t.Logf("scenario %d: %v", i, err)
+					return
+				}
+			}
+			t.Error("no scenario fails")
+		})
+	}
+}
