@@ -36,6 +36,9 @@ func (n *Node) NodeStatus(context.Context, api.Empty) (api.NodeStatus, error) {
 	if !n.cfg.Operator.IsZero() {
 		s.Operator = n.operator().String()
 	}
+	if a := n.member.Abstains(); a != nil {
+		s.State, s.Warnings = "observing", append(s.Warnings, a.Warning())
+	}
 	if s.Peers == 0 && n.chain.Set().Len() > 1 {
 		s.Warnings = append(s.Warnings, "no peers: check p2p.bootstrap and run openledger doctor")
 	}

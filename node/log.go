@@ -9,77 +9,67 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/node/driver"
+	"github.com/openledger/openledger/node/keystore"
 	"github.com/openledger/openledger/node/member"
 	"github.com/openledger/openledger/node/store"
+	"github.com/openledger/openledger/node/votelog"
 )
 
-// ErrLostLog reports a validator whose write-ahead log is gone. It may have signed
-// what it no longer knows, and would sign against itself (CONS-45).
-var ErrLostLog = errors.New("the write-ahead log of this validator is gone")
+// walDir is the folder of the write-ahead log.
+func (n *Node) walDir() string { return filepath.Join(n.cfg.Home, "wal") }
 
-// votedPath is a file beside the key that says that it has voted. It travels with
-// the keys folder, so keys that are restored without the log are known too.
+// votedPath is the mark that versions without a guard left beside a key that has
+// voted.
 func (n *Node) votedPath() string {
 	pub := n.cfg.Validator.Public()
 	return filepath.Join(n.cfg.Home, "keys", fmt.Sprintf("voted-%x", pub[:8]))
 }
 
-const lostLog = "restore it from a copy made after the last vote; without one, start without keys.validator: this key must not vote again on this network"
-
-// openLog opens the write-ahead log and puts its records into cfg. Errors:
-// ErrLostLog, store.ErrCorrupt, consensus.ErrRecord.
-func (n *Node) openLog(cfg *driver.Config) (driver.Log, error) {
-	dir := filepath.Join(n.cfg.Home, "wal")
-	segments, err := filepath.Glob(filepath.Join(dir, "wal-*.log"))
-	if err != nil {
-		return nil, err
-	}
-	switch _, err := os.Stat(n.votedPath()); {
-	case err == nil && len(segments) == 0:
-		return nil, fmt.Errorf("%w: %s has no log, but %s exists; %s", ErrLostLog, dir, n.votedPath(), lostLog)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	}
-	wal, r, err := store.OpenWAL(store.Dir(dir), member.OwnWord)
-	if err != nil {
-		return nil, damaged(err, lostLog)
-	}
-	if err := errors.Join(markVoted(n.votedPath(), n.chain.Env().ChainID), member.ReadLog(r.Records, cfg)); err != nil {
-		return nil, errors.Join(damaged(err, lostLog), wal.Close())
-	}
-	if r.Damage != "" {
-		n.log.Warn("the write-ahead log was damaged", "repaired", r.Damage)
-		if err := wal.Rewrite(r.Records); err != nil {
-			return nil, errors.Join(err, wal.Close())
-		}
-	}
-	n.wal = wal
-	return wal, nil
+// votelog says where the log of this validator and its guard lie.
+func (n *Node) votelog() votelog.Config {
+	_, err := os.Stat(n.votedPath())
+	return votelog.Config{Files: store.Dir(n.walDir()), Guard: keystore.GuardPath(filepath.Join(n.cfg.Home, "keys"), n.cfg.Validator.Public()),
+		ID:    keystore.GuardID{Key: n.cfg.Validator.Public(), ChainID: n.chain.Env().ChainID, Machine: keystore.MachineID()},
+		Voted: err == nil, Log: n.log}
 }
 
-// markVoted writes the file of votedPath durably, once.
-func markVoted(path string, chainID [32]byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
+// openLog opens the write-ahead log and puts its records into cfg. Errors:
+// *votelog.Lost, store.ErrLocked, those of the file system.
+func (n *Node) openLog(cfg *driver.Config) (driver.Log, error) {
+	l, err := member.OpenLog(n.votelog())(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(n.votedPath()); err != nil && !errors.Is(err, fs.ErrNotExist) { // the guard knows now
+		n.log.Warn("remove the old mark of a key that has voted", "err", err)
+	}
+	return l, nil
+}
+
+// restartLog makes room for a new log. One that cannot be trusted is moved out of
+// the way, for whoever wants to look into it.
+func (n *Node) restartLog(epoch, certified uint64) (bound uint64, err error) {
+	logs, err := filepath.Glob(filepath.Join(n.walDir(), "wal-*.log"))
+	for i := 1; err == nil && len(logs) > 0; i++ {
+		to := fmt.Sprintf("%s-lost-%d", n.walDir(), i)
+		if _, err := os.Stat(to); errors.Is(err, fs.ErrNotExist) {
+			if err := os.Rename(n.walDir(), to); err != nil {
+				return 0, err
+			}
+			n.log.Warn("the old write-ahead log is kept", "as", to)
+			break
+		}
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = fmt.Fprintf(f, "this vote key has signed on chain %x; it needs its write-ahead log\n", chainID)
-	err = errors.Join(err, f.Sync(), f.Close())
-	dir, openErr := os.Open(filepath.Dir(path))
-	if openErr != nil {
-		return errors.Join(err, openErr)
-	}
-	return errors.Join(err, dir.Sync(), dir.Close())
+	return votelog.Restart(n.votelog(), epoch, certified)
 }
 
 // damaged adds what to do to an error that says that files are damaged.
 func damaged(err error, todo string) error {
-	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, consensus.ErrRecord) {
+	if errors.Is(err, store.ErrCorrupt) {
 		return fmt.Errorf("%w; %s", err, todo)
 	}
 	return err

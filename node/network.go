@@ -176,7 +176,12 @@ func (n *Node) protocols() error {
 				if d == nil {
 					return stream.ErrNotFound
 				}
-				return d.ServeCerts(ctx, req, send)
+				return d.ServeCerts(ctx, req, func(b []byte) error {
+					if !n.member.Lets(b) {
+						return nil
+					}
+					return send(b)
+				})
 			}},
 	}
 	list = append(append(list, n.inferProtocol()), n.pastProtocols()...)

@@ -14,13 +14,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/genesis"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/chaintest"
 	"github.com/openledger/openledger/node/config"
+	"github.com/openledger/openledger/node/keystore"
 	"github.com/openledger/openledger/node/publish"
 	"github.com/openledger/openledger/node/store"
+	"github.com/openledger/openledger/node/votelog"
 	"github.com/openledger/openledger/p2p"
 	"github.com/openledger/openledger/rpc/api"
 )
@@ -278,69 +281,111 @@ func alone(t testing.TB) (*chaintest.World, Config) {
 	return w, Config{Home: t.TempDir(), Settings: settings(nil), Genesis: w.Doc, Validator: w.Votes[0], Operator: w.Operator(0)}
 }
 
-// TestAValidatorWithoutItsLogDoesNotVote damages the log of a validator that has
-// voted in several ways and starts it again.
-func TestAValidatorWithoutItsLogDoesNotVote(t *testing.T) {
-	w, cfg := alone(t)
-	l := run(t, cfg)
-	height := l.send(w.Transfer(0, 1, 1)).Height
-	l.stop()
-	logs, err := filepath.Glob(filepath.Join(cfg.Home, "wal", "*.log"))
-	if err != nil || len(logs) != 1 {
-		t.Fatalf("logs %v, %v", logs, err)
-	}
-	good, err := os.ReadFile(logs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	wiped := bytes.Clone(good)
-	clear(wiped[5_000 : len(wiped)-100]) // words and their copies, not the last mark
-	tests := map[string]struct {
-		content []byte
-		want    error
+// TestCONS45AValidatorWhoseLogIsLostObservesThenVotesAgain takes, damages and puts
+// back the log of one of four validators, and deletes its guard.
+func TestCONS45AValidatorWhoseLogIsLostObservesThenVotesAgain(t *testing.T) {
+	tests := []struct {
+		name string
+		harm func(v *live, early string, h *header.Header) error
+		want string
+		kept int // old logs that are kept
 	}{
-		"the log is gone": {nil, ErrLostLog},
-		"most is wiped":   {wiped, store.ErrCorrupt},
+		{"a copy from before the lease is put back", func(v *live, early string, h *header.Header) error {
+			cfg := v.votelog()
+			_, err := keystore.NewGuard(cfg.Guard, cfg.ID, keystore.Lease{Epoch: h.Epoch, Start: h.View, End: h.View + 255})
+			return errors.Join(err, os.RemoveAll(v.walDir()), os.CopyFS(v.walDir(), os.DirFS(early)))
+		}, "older copy", 1},
+		{"the log is gone", func(v *live, _ string, _ *header.Header) error { return os.RemoveAll(v.walDir()) }, "is gone", 0},
+		{"most of it is wiped", func(v *live, _ string, _ *header.Header) error { return wipe(v.walDir()) }, "damaged", 1},
+		{"the guard is gone", func(v *live, _ string, _ *header.Header) error {
+			g, err := filepath.Glob(filepath.Join(v.cfg.Home, "keys", "guard-*"))
+			return errors.Join(err, os.Remove(g[0]))
+		}, "guard is gone", 1},
 	}
-	for name, c := range tests {
-		t.Run(name, func(t *testing.T) {
-			if err := os.RemoveAll(logs[0]); err != nil {
+	for _, x := range tests {
+		t.Run(x.name, func(t *testing.T) {
+			c := newCluster(t)
+			v := c.validators[3]
+			send := func() { c.validators[0].send(c.Transfer(0, 1, 1)) }
+			send()
+			v.stop()
+			early := t.TempDir()
+			if err := os.CopyFS(early, os.DirFS(v.walDir())); err != nil {
 				t.Fatal(err)
 			}
-			if c.content != nil {
-				if err := os.WriteFile(logs[0], c.content, 0o600); err != nil {
-					t.Fatal(err)
+			v.start()
+			for range 5 {
+				send()
+			}
+			c.agree(t, v)
+			h, _, err := v.chain.Header(v.chain.Head().Height)
+			v.stop()
+			if err := errors.Join(err, x.harm(v, early, h)); err != nil {
+				t.Fatal(err)
+			}
+			v.start()
+			if a := v.member.Abstains(); a == nil || a.Lost == nil || !strings.Contains(a.Warning(), x.want) {
+				t.Fatalf("it does not observe: %+v", a)
+			}
+			send()
+			c.agree(t, c.all()...)
+			for ctx := within(t); !v.member.Open(); {
+				if !pause(ctx, 10*time.Millisecond) {
+					t.Fatal("it never asks")
 				}
 			}
-			if _, err := New(cfg); !errors.Is(err, c.want) || !strings.Contains(err.Error(), "restore") {
-				t.Fatalf("got %v, want %v with what to do", err, c.want)
+			a := v.member.Abstains()
+			s, err := v.NodeStatus(within(t), api.Empty{})
+			if err != nil || a == nil || a.Bound < h.View+votelog.Margin || s.State != "observing" || len(s.Warnings) == 0 {
+				t.Fatalf("%+v, %+v, %v", s, a, err)
+			}
+			if kept, err := filepath.Glob(v.walDir() + "-lost-*"); err != nil || len(kept) != x.kept {
+				t.Fatalf("old logs %v, %v", kept, err)
+			}
+			if a.Bound < h.View+100 { // else it abstains for a whole lease
+				c.votesAbove(t, v, h.View+4, a.Bound, send)
 			}
 		})
 	}
-	if err := os.WriteFile(logs[0], good, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l.start()
-	if l.send(w.Transfer(0, 1, 1)).Height <= height {
-		t.Fatal("it does not go on")
-	}
-	l.stop()
 }
 
-// TestKeysThatWereRestoredAloneDoNotVote moves only the keys folder to a new home.
-func TestKeysThatWereRestoredAloneDoNotVote(t *testing.T) {
-	w, cfg := alone(t)
-	l := run(t, cfg)
-	l.send(w.Transfer(0, 1, 1))
-	l.stop()
-	old := cfg.Home
-	cfg.Home = t.TempDir()
-	if err := os.CopyFS(filepath.Join(cfg.Home, "keys"), os.DirFS(filepath.Join(old, "keys"))); err != nil {
-		t.Fatal(err)
+// votesAbove fails if a final certificate of a view between from and bound has the
+// signature of v, and waits for one of a later view.
+func (c *cluster) votesAbove(t *testing.T, v *live, from, bound uint64, send func()) {
+	for height := uint64(1); ; {
+		send()
+		for top := c.validators[0].chain.Head().Height; height <= top; height++ {
+			_, fin, err := c.validators[0].chain.Header(height)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if fin == nil || fin.View <= from || !fin.Has(v.member.Index()) {
+				continue
+			}
+			if fin.View <= bound {
+				t.Fatalf("it has signed view %d, not above %d", fin.View, bound)
+			}
+			if s, err := v.NodeStatus(within(t), api.Empty{}); err != nil || s.State != "validating" && fin.View > bound+4 {
+				t.Fatalf("%+v, %v", s, err)
+			}
+			return
+		}
 	}
-	if _, err := New(cfg); !errors.Is(err, ErrLostLog) {
-		t.Fatalf("got %v", err)
+}
+
+// wipe destroys words and their copies in a log, not its last mark.
+func wipe(wal string) error {
+	logs, err := filepath.Glob(filepath.Join(wal, "*.log"))
+	if err != nil {
+		return err
 	}
+	name := logs[len(logs)-1]
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	clear(b[5_000 : len(b)-100])
+	return os.WriteFile(name, b, 0o600)
 }
 
 // TestADatabaseThatWasMovedAwayIsFetchedAgain keeps the log: the validator may

@@ -53,7 +53,6 @@ type Node struct {
 	token string
 
 	store   *store.Store
-	wal     *store.WAL
 	chain   *chain.Chain
 	pool    *mempool.Pool
 	events  *events.Log
@@ -166,7 +165,7 @@ func (n *Node) openNetwork() error {
 func (n *Node) openConsensus() error {
 	n.syncer = nodesync.New(nodesync.Config{Chain: n.chain, Source: source{n}, Cache: n.pool, Committed: n.committed, Log: n.log})
 	var err error
-	n.member, err = member.New(member.Config{Key: n.cfg.Validator, Chain: n.chain, Syncer: n.syncer, OpenLog: n.openLog,
+	n.member, err = member.New(member.Config{Key: n.cfg.Validator, Chain: n.chain, Syncer: n.syncer, OpenLog: n.openLog, Restart: n.restartLog,
 		Epoch: n.setMembers, Turn: n.turned, Log: n.log,
 		Driver: driver.Config{Pool: n.pool, Verify: n.verifyTxs, Net: validators{n}, Clock: n.clock, Committed: n.committed, Log: n.log}})
 	return err
@@ -245,8 +244,8 @@ func (n *Node) release() error {
 	if n.host != nil {
 		errs = append(errs, n.host.Close())
 	}
-	if n.wal != nil {
-		errs = append(errs, n.wal.Close())
+	if n.member != nil {
+		errs = append(errs, n.member.Close())
 	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
@@ -265,7 +264,7 @@ func (n *Node) committed(b *chain.Block) {
 	}
 	n.events.Committed(h.Height, b.Receipts)
 	n.waiters.committed(b, n.pool.Has)
-	if f := b.Finalization; int(h.Leader) == n.member.Index() && f != nil && f.View == h.View {
+	if f := b.Finalization; int(h.Leader) == n.member.Index() && f != nil && f.View == h.View && n.member.Open() {
 		n.publishFinal(h, b.Finalization)
 	}
 	if h.Kind == header.KindSeal {

@@ -9,7 +9,11 @@
 //	go m.Run(ctx)
 //	err = m.Deliver(frame)
 //
+// A key whose log cannot be trusted observes: it follows until others have shown how
+// far they are, and signs nothing of earlier views. At every start, what is signed
+// is held back until others have shown no word of the key that its log lacks.
+//
 // Concurrency: Run belongs to one goroutine; the other methods are safe for any.
 //
-// Spec: CONS-40, CONS-44.
+// Spec: CONS-40, CONS-44, CONS-45.
 package member

@@ -19,6 +19,7 @@ import (
 	"github.com/openledger/openledger/node/driver"
 	"github.com/openledger/openledger/node/store"
 	nodesync "github.com/openledger/openledger/node/sync"
+	"github.com/openledger/openledger/node/votelog"
 )
 
 // Config is what New needs.
@@ -30,8 +31,13 @@ type Config struct {
 	// log are filled in here.
 	Driver driver.Config
 	// OpenLog opens the write-ahead log, and puts its records into the driver's
-	// configuration. It is called once, in the first epoch in which the key votes.
+	// configuration. It is called in the first epoch in which the key votes, and
+	// after Restart. With the error *votelog.Lost the node observes.
 	OpenLog func(*driver.Config) (driver.Log, error)
+	// Restart makes room for a new log of which nothing up to the view bound is
+	// signed, when others of a quorum of power have shown that the view certified of
+	// an epoch is (CONS-45). nil: a lost log is an error, and nobody is asked.
+	Restart func(epoch, certified uint64) (bound uint64, err error)
 	// Epoch is told of the set of each epoch before anything happens in it; may be
 	// nil.
 	Epoch func(*valset.Set)
@@ -44,6 +50,8 @@ type Config struct {
 type Member struct {
 	cfg      Config
 	log      driver.Log // nil until the key has voted
+	gate     gate
+	abstains atomic.Pointer[Abstaining] // nil: nothing hinders it to vote
 	part     atomic.Pointer[part]
 	upcoming upcoming
 }
@@ -70,6 +78,22 @@ func (m *Member) Driver() *driver.Driver { return m.part.Load().driver }
 // Index is this node's place in the set of the present epoch, −1 for none.
 func (m *Member) Index() int { return m.part.Load().index }
 
+// Lets reports whether a certificate or proposal may be shown to another validator
+// now: at a start nothing leaves with a signature that the log did not hold.
+func (m *Member) Lets(frame []byte) bool { return m.gate.lets(frame) }
+
+// Open reports whether own signatures may leave: the others were asked whether
+// they have a word of this key that its log does not hold.
+func (m *Member) Open() bool { return m.gate.isOpen() }
+
+// Close closes the log. Run has ended.
+func (m *Member) Close() error {
+	if g, ok := m.log.(guarded); ok {
+		return g.Close()
+	}
+	return nil
+}
+
 // open begins the epoch above the head: as one of its validators if the vote key
 // is in the set, else as a follower.
 func (m *Member) open() error {
@@ -77,7 +101,7 @@ func (m *Member) open() error {
 	if m.cfg.Epoch != nil {
 		m.cfg.Epoch(set)
 	}
-	if !m.Elected() {
+	if a := m.abstains.Load(); !m.Elected() || a != nil && a.Lost != nil {
 		m.part.Store(&part{index: -1})
 		return nil
 	}
@@ -87,10 +111,26 @@ func (m *Member) open() error {
 	}
 	cfg := m.cfg.Driver
 	cfg.Core, cfg.Chain, cfg.Catchup = core, m.cfg.Chain, m.cfg.Syncer.Catchup
-	if m.log == nil {
-		if m.log, err = m.cfg.OpenLog(&cfg); err != nil {
+	cfg.Net = gated{cfg.Net, &m.gate}
+	opened := m.log == nil
+	if opened {
+		var lost *votelog.Lost
+		l, err := m.cfg.OpenLog(&cfg)
+		if errors.As(err, &lost) && m.cfg.Restart != nil {
+			m.abstain(lost)
+			return nil
+		} else if err != nil {
 			return err
 		}
+		m.log = l
+	}
+	m.abstains.Store(nil)
+	if g, ok := m.log.(guarded); ok && g.Bound(set.Epoch()) > 0 {
+		cfg.Core.NoSignUpTo = g.Bound(set.Epoch())
+		m.abstains.Store(&Abstaining{Epoch: set.Epoch(), Bound: cfg.Core.NoSignUpTo})
+	}
+	if opened {
+		m.gate.know(&cfg.Core, cfg.Records, m.cfg.Restart == nil)
 	}
 	cfg.WAL = m.log
 	d, err := driver.New(cfg)
@@ -131,7 +171,9 @@ func (m *Member) Run(ctx context.Context) error {
 		}
 		var err error
 		if d != nil {
-			err = d.Run(ctx)
+			err = m.vote(ctx, d)
+		} else if a := m.abstains.Load(); a != nil && a.Lost != nil {
+			err = m.observe(ctx)
 		} else {
 			err = m.cfg.Syncer.Follow(ctx, m.Elected)
 		}
