@@ -46,7 +46,8 @@ type bench struct {
 	doc   genesis.Doc // the ledger of the peer
 	self  string
 	nets  int
-	pair  int // the one that runs, from 1 on; 0: none
+	place proc.Place // of the networks to come
+	pair  int        // the one that runs, from 1 on; 0: none
 	notes []string
 
 	ours, tuned, standard, paced side
@@ -69,19 +70,22 @@ func newBench(o options, say, raw io.Writer) (*bench, error) {
 		return nil, fmt.Errorf("%w; make build makes it", err)
 	}
 	b := &bench{options: o, say: say, raw: raw, purse: load.NewPurse(o.senders), self: self}
-	if _, b.doc, err = ours.Document(filepath.Join(o.dir, "document"), o.binary, validators, o.basePort, b.purse.Grants()); err != nil {
+	if _, b.doc, err = ours.Document(b.plan(filepath.Join(o.dir, "document"))); err != nil {
 		return nil, err
 	}
-	b.ours = side{"openledger", func(ctx context.Context, dir string) (network, error) {
-		return ours.Start(ctx, dir, b.binary, validators, b.port(), b.purse.Grants(), "")
-	}}
+	b.ours = side{"openledger", func(ctx context.Context, dir string) (network, error) { return ours.Start(ctx, b.plan(dir)) }}
 	b.tuned, b.standard, b.paced = b.peer(peer.Tuned), b.peer(peer.Default), b.peer(peer.Paced)
 	return b, nil
 }
 
+// plan is a network of ours at the present place.
+func (b *bench) plan(dir string) ours.Plan {
+	return ours.Plan{Dir: dir, Program: b.binary, Validators: validators, BasePort: b.port(), Grants: b.purse.Grants(), Place: b.place}
+}
+
 func (b *bench) peer(p peer.Profile) side {
 	return side{"cometbft " + string(p), func(ctx context.Context, dir string) (network, error) {
-		return peer.Start(ctx, dir, b.self, peerNode, validators, b.port(), p, b.doc)
+		return peer.Start(ctx, peer.Plan{Dir: dir, Program: b.self, Command: peerNode, Validators: validators, BasePort: b.port(), Profile: p, Doc: b.doc, Place: b.place})
 	}}
 }
 

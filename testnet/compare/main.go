@@ -56,7 +56,7 @@ type options struct {
 }
 
 // steps a comparison can be cut down to.
-const allSteps = "certificates,votes,pairs,default,idle,dead,knee,profile"
+const allSteps = "certificates,votes,pairs,default,idle,dead,slow,knee,profile"
 
 func parse(args []string) (options, error) {
 	var o options

@@ -23,7 +23,9 @@ import (
 func (b *bench) profileStep(ctx context.Context) error {
 	addr := fmt.Sprintf("127.0.0.1:%d", b.basePort+290)
 	s := side{"openledger", func(ctx context.Context, dir string) (network, error) {
-		return ours.Start(ctx, dir, b.binary, validators, b.port(), b.purse.Grants(), addr)
+		plan := b.plan(dir)
+		plan.Profiler = addr
+		return ours.Start(ctx, plan)
 	}}
 	window := min(b.window, 20*time.Second)
 	file := filepath.Join(b.dir, "node.pprof")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openledger/openledger/testnet/compare/lab"
 	"github.com/openledger/openledger/testnet/compare/load"
 	"github.com/openledger/openledger/testnet/compare/measure"
 	"github.com/openledger/openledger/testnet/compare/proc"
@@ -44,7 +45,7 @@ func compare(ctx context.Context, o options) error {
 		do   func(context.Context) error
 	}{
 		{"certificates", b.certStep}, {"votes", b.voteStep}, {"pairs", b.pairsStep}, {"default", b.defaultStep}, {"idle", b.idleStep},
-		{"dead", b.deadStep}, {"knee", b.kneeStep}, {"profile", b.profileStep},
+		{"dead", b.deadStep}, {"slow", b.slowStep}, {"knee", b.kneeStep}, {"profile", b.profileStep},
 	} {
 		if !o.only[step.name] {
 			b.notes = append(b.notes, "The step "+step.name+" was left out.")
@@ -171,6 +172,27 @@ func (b *bench) deadStep(ctx context.Context) error {
 				return ctx.Err()
 			}
 			_, err := b.load(ctx, s, n, p, shot{"dead", 300, 1, b.window, everyNode[:validators-1]})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slowStep loads both over links of 50 ms that lose one frame of a hundred.
+func (b *bench) slowStep(ctx context.Context) error {
+	l, err := lab.New(validators, 50*time.Millisecond, 0.01, 1)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	b.place = l.Place()
+	defer func() { b.place = proc.Place{} }()
+	for _, s := range []side{b.ours, b.tuned} {
+		err := b.on(ctx, s, func(n network, p *load.Purse) error {
+			_, err := b.load(ctx, s, n, p, shot{"slow", 300, 1, b.window, everyNode})
 			return err
 		})
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -34,9 +35,9 @@ var ErrAnswer = errors.New("unexpected answer")
 // RPC posts JSON-RPC to nodes over kept-alive connections.
 type RPC struct{ http *http.Client }
 
-// NewRPC returns a client with room for many connections per node.
-func NewRPC() *RPC {
-	return &RPC{&http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}}}
+// NewRPC returns a client with room for many connections per node. dial may be nil.
+func NewRPC(dial func(ctx context.Context, network, addr string) (net.Conn, error)) *RPC {
+	return &RPC{&http.Client{Timeout: time.Minute, Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}}}
 }
 
 // Close drops idle connections.

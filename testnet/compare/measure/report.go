@@ -65,7 +65,7 @@ func (d Data) loads(p func(string, ...any)) {
 	var order []key
 	groups := map[key][]Run{}
 	for _, r := range d.Runs {
-		if (r.What != "load" && r.What != "dead" && r.What != "idle") || r.Discarded {
+		if (r.What != "load" && r.What != "dead" && r.What != "slow" && r.What != "idle") || r.Discarded {
 			continue
 		}
 		k := key{r.Who, r.What, r.Rate, r.Batch}
@@ -97,6 +97,8 @@ func (d Data) loads(p func(string, ...any)) {
 			what, latency = "idle", func(func(Run) float64) Spread { return Spread{} }
 		case "dead":
 			what += ", one of four dead"
+		case "slow":
+			what += ", links of 50 ms with 1 % loss"
 		}
 		p("| %s | %s | %v | %v | %v | %v | %v | %v | %d |", k.who, what, latency(func(r Run) float64 { return r.P50 }),
 			latency(func(r Run) float64 { return r.P90 }), latency(func(r Run) float64 { return r.P99 }), col(Run.CPUPerTx), col(Run.Core),

@@ -12,7 +12,7 @@ import (
 // from the end of the warm-up to the last submission.
 type Run struct {
 	Who   string `json:"who"`
-	What  string `json:"what"`           // "load", "dead", "idle", "knee", "sync", "profile"
+	What  string `json:"what"`           // "load", "dead", "slow", "idle", "knee", "sync", "profile"
 	Pair  int    `json:"pair,omitempty"` // from 1 on; 0: not one of a pair
 	Rate  int    `json:"rate,omitempty"`
 	Batch int    `json:"batch,omitempty"`

@@ -77,6 +77,7 @@ func (d Data) Rows() []Row {
 		named("the same at our knee, µs", Row{Ours: one(best.CPUPerTx())}.limit(60, "µs")),
 		named("idle, equal pace of empty blocks, % of a core per node", d.row("idle", d.Paced, 0, Run.Core).atMost(0.5)),
 		named("idle, as shipped, % of a core per node", d.row("idle", d.Peer, 0, Run.Core).limit(2, "%")),
+		named("p50 at 300/s, links of 50 ms with 1 % loss, ms", d.row("slow", d.Peer, 300, func(r Run) float64 { return r.P50 }).atMost(0.7)),
 		named("p99 at 300/s with one of four dead, ms", d.row("dead", d.Peer, 300, func(r Run) float64 { return r.P99 }).atMost(0.5)),
 		named(fmt.Sprintf("CPU for certificates per synced block, %d validators, µs", d.Certs.Validators),
 			Row{Ours: Summarise(d.Certs.Ours), Peer: Summarise(d.Certs.Peer), Ratio: ratios(d.Certs.Ours, d.Certs.Peer)}.atMost(0.1)),

@@ -30,9 +30,22 @@ type Network struct {
 	urls  []string
 }
 
-// Document makes the homes of a network in dir, and its genesis document.
-func Document(dir, program string, validators, basePort int, grants []genesis.Alloc) (*localnet.Network, genesis.Doc, error) {
-	n, err := localnet.Create(localnet.Options{Dir: dir, Program: program, Validators: validators, BasePort: basePort, Grants: grants, NoWork: true})
+// Plan is the network to make: a folder that holds none, the built program, the
+// number of validators, the RPC port of the first one, the balances at the start,
+// and where the nodes run. Profiler, if not empty, is the address at which node 1,
+// which nobody watches, serves Go's profiler.
+type Plan struct {
+	Dir, Program         string
+	Validators, BasePort int
+	Grants               []genesis.Alloc
+	Place                proc.Place
+	Profiler             string
+}
+
+// Document makes the homes of a network, and its genesis document.
+func Document(p Plan) (*localnet.Network, genesis.Doc, error) {
+	n, err := localnet.Create(localnet.Options{Dir: p.Dir, Program: p.Program, Validators: p.Validators, BasePort: p.BasePort, Grants: p.Grants, NoWork: true,
+		Place: func(i int) (string, []string) { return p.Place.Host(i), nil }})
 	if err != nil {
 		return nil, genesis.Doc{}, err
 	}
@@ -40,25 +53,23 @@ func Document(dir, program string, validators, basePort int, grants []genesis.Al
 	return n, doc, err
 }
 
-// Start makes a network in dir, which must not hold one, and waits until every
-// node has the first block. profiler, if not empty, is the address at which node
-// 1, which nobody watches, serves Go's profiler.
-func Start(ctx context.Context, dir, program string, validators, basePort int, grants []genesis.Alloc, profiler string) (*Network, error) {
-	homes, doc, err := Document(dir, program, validators, basePort, grants)
+// Start makes a network and waits until every node has the first block.
+func Start(ctx context.Context, p Plan) (*Network, error) {
+	homes, doc, err := Document(p)
 	if err != nil {
 		return nil, err
 	}
-	n := &Network{Procs: proc.Group{Dir: dir}, chain: doc.ChainID(), rpc: load.NewRPC()}
+	n := &Network{Procs: proc.Group{Dir: p.Dir}, chain: doc.ChainID(), rpc: load.NewRPC(p.Place.Dial)}
 	for i, m := range homes.Nodes {
 		if err := asShipped(filepath.Join(m.Home, "config.toml")); err != nil {
 			return nil, err
 		}
 		n.urls = append(n.urls, m.RPC+"/rpc")
 		args := []string{"node", "--home", m.Home}
-		if i == 1 && profiler != "" {
-			args = append(args, "--pprof-addr", profiler)
+		if i == 1 && p.Profiler != "" {
+			args = append(args, "--pprof-addr", p.Profiler)
 		}
-		if err := n.Procs.Start(m.Name, program, args...); err != nil {
+		if err := n.Procs.Start(m.Name, p.Place.Command(i, p.Program, args...)); err != nil {
 			n.Stop()
 			return nil, err
 		}

@@ -16,10 +16,16 @@ import (
 	"github.com/openledger/openledger/testnet/compare/ours"
 )
 
+func document(t *testing.T, port int, p *load.Purse) (genesis.Doc, error) {
+	t.Helper()
+	_, doc, err := ours.Document(ours.Plan{Dir: filepath.Join(t.TempDir(), "doc"), Program: "/bin/false", Validators: 4, BasePort: port, Grants: p.Grants()})
+	return doc, err
+}
+
 // ledgers makes n applications with one genesis.
 func ledgers(t *testing.T, p *load.Purse, n int) ([]*App, genesis.Doc) {
 	t.Helper()
-	_, doc, err := ours.Document(filepath.Join(t.TempDir(), "doc"), "/bin/false", 4, 15_700, p.Grants())
+	doc, err := document(t, 15_700, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +133,7 @@ func TestTheLedgerRunsBehindTheInterface(t *testing.T) {
 
 func TestAnApplicationOpensWhereItEnded(t *testing.T) {
 	p := load.NewPurse(20)
-	_, doc, err := ours.Document(filepath.Join(t.TempDir(), "doc"), "/bin/false", 4, 15_710, p.Grants())
+	doc, err := document(t, 15_710, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,12 +161,12 @@ func TestAnApplicationOpensWhereItEnded(t *testing.T) {
 }
 
 func TestProfiles(t *testing.T) {
-	_, doc, err := ours.Document(filepath.Join(t.TempDir(), "doc"), "/bin/false", 4, 15_720, load.NewPurse(20).Grants())
+	doc, err := document(t, 15_720, load.NewPurse(20))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range []Profile{Default, Tuned, Paced} {
-		homes, err := makeHomes(t.TempDir(), 4, 15_730, p, doc)
+		homes, err := makeHomes(Plan{Dir: t.TempDir(), Validators: 4, BasePort: 15_730, Profile: p, Doc: doc})
 		if err != nil || len(homes) != 4 {
 			t.Fatal(err)
 		}

@@ -13,8 +13,6 @@ import (
 	"github.com/cometbft/cometbft/p2p"
 	"github.com/cometbft/cometbft/privval"
 	"github.com/cometbft/cometbft/types"
-
-	"github.com/openledger/openledger/ledger/genesis"
 )
 
 // Profile names a configuration of the peer.
@@ -51,19 +49,19 @@ func (p Profile) apply(c *config.Config) {
 	}
 }
 
-// makeHomes writes the homes of n validators and returns them.
-func makeHomes(dir string, n, basePort int, profile Profile, doc genesis.Doc) ([]string, error) {
+// makeHomes writes the homes of the validators and returns them.
+func makeHomes(plan Plan) ([]string, error) {
 	g := &types.GenesisDoc{ChainID: "compare", GenesisTime: time.Now(), InitialHeight: 1, ConsensusParams: types.DefaultConsensusParams()}
-	homes, peers := make([]string, n), make([]string, n)
+	homes, peers := make([]string, plan.Validators), make([]string, plan.Validators)
 	for i := range homes {
-		home := filepath.Join(dir, fmt.Sprintf("peer%d", i))
+		home := filepath.Join(plan.Dir, fmt.Sprintf("peer%d", i))
 		homes[i] = home
 		for _, sub := range []string{"config", "data"} {
 			if err := os.MkdirAll(filepath.Join(home, sub), 0o755); err != nil {
 				return nil, err
 			}
 		}
-		if err := os.WriteFile(filepath.Join(home, "ledger-genesis.cbor"), doc.Encode(), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(home, "ledger-genesis.cbor"), plan.Doc.Encode(), 0o644); err != nil {
 			return nil, err
 		}
 		c := config.DefaultConfig()
@@ -79,17 +77,17 @@ func makeHomes(dir string, n, basePort int, profile Profile, doc genesis.Doc) ([
 			return nil, err
 		}
 		g.Validators = append(g.Validators, types.GenesisValidator{Address: pub.Address(), PubKey: pub, Power: 1})
-		peers[i] = fmt.Sprintf("%s@127.0.0.1:%d", id.ID(), basePort+100+i)
+		peers[i] = fmt.Sprintf("%s@%s:%d", id.ID(), plan.Place.Host(i), plan.BasePort+100+i)
 	}
 	for i, home := range homes {
 		c := config.DefaultConfig()
 		c.SetRoot(home)
-		profile.apply(c)
-		c.P2P.ListenAddress = fmt.Sprintf("tcp://127.0.0.1:%d", basePort+100+i)
+		plan.Profile.apply(c)
+		c.P2P.ListenAddress = fmt.Sprintf("tcp://%s:%d", plan.Place.Host(i), plan.BasePort+100+i)
 		c.P2P.PersistentPeers = strings.Join(append(append([]string{}, peers[:i]...), peers[i+1:]...), ",")
 		c.P2P.AddrBookStrict = false // all addresses are local ones
 		c.P2P.AllowDuplicateIP = true
-		c.RPC.ListenAddress = fmt.Sprintf("tcp://127.0.0.1:%d", basePort+i)
+		c.RPC.ListenAddress = fmt.Sprintf("tcp://127.0.0.1:%d", plan.BasePort+i)
 		c.RPC.MaxRequestBatchSize = 100
 		c.LogLevel = "error"
 		config.WriteConfigFile(filepath.Join(home, "config", "config.toml"), c)

@@ -26,17 +26,27 @@ type Network struct {
 	urls  []string
 }
 
-// Start makes n validators in dir, starts them and waits for their second block.
-// Each runs program with the arguments command and its home.
-func Start(ctx context.Context, dir, program, command string, n, basePort int, profile Profile, doc genesis.Doc) (*Network, error) {
-	homes, err := makeHomes(dir, n, basePort, profile, doc)
+// Plan is the network to make: a folder, the program whose command Command runs
+// one node from its home, the number of validators, the first port, and where the
+// nodes run.
+type Plan struct {
+	Dir, Program, Command string
+	Validators, BasePort  int
+	Profile               Profile
+	Doc                   genesis.Doc
+	Place                 proc.Place
+}
+
+// Start makes a network and waits for the second block of every node.
+func Start(ctx context.Context, p Plan) (*Network, error) {
+	homes, err := makeHomes(p)
 	if err != nil {
 		return nil, err
 	}
-	w := &Network{Procs: proc.Group{Dir: dir}, chain: doc.ChainID(), rpc: load.NewRPC()}
+	w := &Network{Procs: proc.Group{Dir: p.Dir}, chain: p.Doc.ChainID(), rpc: load.NewRPC(p.Place.Dial)}
 	for i, home := range homes {
-		w.urls = append(w.urls, fmt.Sprintf("http://127.0.0.1:%d", basePort+i))
-		if err := w.Procs.Start(fmt.Sprintf("peer%d", i), program, command, home); err != nil {
+		w.urls = append(w.urls, fmt.Sprintf("http://127.0.0.1:%d", p.BasePort+i))
+		if err := w.Procs.Start(fmt.Sprintf("peer%d", i), p.Place.Command(i, p.Program, p.Command, home)); err != nil {
 			w.Stop()
 			return nil, err
 		}

@@ -4,7 +4,7 @@
 // from /proc what they cost. It knows nothing of what they run.
 //
 //	g := &proc.Group{Dir: dir}
-//	err := g.Start("node0", exe, "node", "--home", home)
+//	err := g.Start("node0", []string{exe, "node", "--home", home})
 //	defer g.Stop()
 //
 // Clauses: CONS-70.

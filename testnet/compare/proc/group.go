@@ -27,16 +27,15 @@ type process struct {
 	ended     chan struct{}
 }
 
-// Start runs a program until Stop. Its output goes to a log named after it. A
-// process dies with this one.
-func (g *Group) Start(name, program string, args ...string) error {
+// Start runs a command until Stop. Its output goes to a log of that name.
+func (g *Group) Start(name string, command []string) error {
 	p := &process{name: name, log: filepath.Join(g.Dir, name+".log"), ended: make(chan struct{})}
 	log, err := os.Create(p.log)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	p.cmd = exec.Command(program, args...)
+	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ^C is ours to handle
 	if err := p.cmd.Start(); err != nil {
