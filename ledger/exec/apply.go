@@ -3,6 +3,7 @@
 package exec
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -55,7 +56,7 @@ func Apply(v state.View, env Env, b ledger.VerifiedBlock) (Result, error) {
 // the last one by at least 1 ms, led by the first validator. Nothing is kept.
 // Errors: those of Apply.
 func Simulate(v state.View, env Env, timeMS uint64, txs []tx.Verified) (Result, error) {
-	b, err := next(v, timeMS)
+	b, err := next(v, env, timeMS)
 	if err != nil {
 		return Result{}, err
 	}
@@ -65,7 +66,7 @@ func Simulate(v state.View, env Env, timeMS uint64, txs []tx.Verified) (Result, 
 // SimulateSeal executes the seal of this epoch as the next block. Nothing is kept.
 // Errors: those of Apply.
 func SimulateSeal(v state.View, env Env, timeMS uint64) (Result, error) {
-	b, err := next(v, timeMS)
+	b, err := next(v, env, timeMS)
 	if err != nil {
 		return Result{}, err
 	}
@@ -73,10 +74,10 @@ func SimulateSeal(v state.View, env Env, timeMS uint64) (Result, error) {
 	return run(v, env, b, nil)
 }
 
-// next is a block after v by the first validator.
-func next(v state.View, timeMS uint64) (blockInfo, error) {
+// next is a block after v by the first validator, without a VRF.
+func next(v state.View, env Env, timeMS uint64) (blockInfo, error) {
 	c, err := state.GetClock(v)
-	return blockInfo{Height: c.Height + 1, TimeMS: max(timeMS, c.TimeMS+1), Epoch: c.Epoch}, err
+	return blockInfo{Height: c.Height + 1, TimeMS: max(timeMS, c.TimeMS+1), Epoch: c.Epoch, Beacon: sha256.Sum256(env.ChainID[:])}, err
 }
 
 // blockInfo is what execution needs from a header.
@@ -145,6 +146,9 @@ func (m *machine) begin() error {
 		if err := m.runDue(state.DueEpoch, e-1); err != nil {
 			return fmt.Errorf("%w: due-queue: %w", ErrFault, err)
 		}
+	}
+	if err := m.seeds(); err != nil {
+		return fmt.Errorf("%w: seeds: %w", ErrFault, err)
 	}
 	if err := m.runDue(state.DueCTime, m.now()); err != nil {
 		return fmt.Errorf("%w: due-queue: %w", ErrFault, err)

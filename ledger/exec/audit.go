@@ -98,7 +98,11 @@ func (a *audit) tasks() error {
 		a.deposits += t.Deposit
 		if !t.State.Final() {
 			a.escrow += t.Spec.Price + t.Spec.CheckFee
-			a.due[string(state.DueKey(state.DueCTime, t.DueMS, state.DueTask, id[:]))] = true
+			k := state.DueKey(state.DueCTime, t.DueMS, state.DueTask, id[:])
+			if t.State == task.Drawing {
+				k = state.DueKey(state.DueHeight, t.SeedAfter, state.DueTask, id[:])
+			}
+			a.due[string(k)] = true
 		}
 	})
 }

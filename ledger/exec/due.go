@@ -23,6 +23,19 @@ func (m *machine) removeDue(clock byte, at uint64, kind byte, id []byte) {
 	m.o.Delete(state.DueKey(clock, at, kind, id))
 }
 
+// moveDue moves an entry of addDue to another time; 0 is none.
+func (m *machine) moveDue(clock byte, from, to uint64, kind byte, id []byte) {
+	if from == to {
+		return
+	}
+	if from != 0 {
+		m.removeDue(clock, from, kind, id)
+	}
+	if to != 0 {
+		m.addDue(clock, to, kind, id)
+	}
+}
+
 // runDue runs the entries of a clock up to a time, ascending by key, as far as
 // the block's budget of due_per_block goes; the rest stay for the next block.
 // What they add for a time that has passed already waits for the next block too.

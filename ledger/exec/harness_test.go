@@ -4,6 +4,7 @@ package exec
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"slices"
 	"sync"
 	"testing"
@@ -205,6 +206,9 @@ func (c *chain) apply(b blockInfo, txs []tx.Verified) Result {
 	c.t.Helper()
 	clock := c.clock()
 	b.Height, b.TimeMS, b.Epoch = clock.Height+1, c.time, clock.Epoch
+	if b.Beacon == ([32]byte{}) {
+		b.Beacon = sha256.Sum256(c.env.ChainID[:]) // R_genesis
+	}
 	res, err := c.try(b, txs)
 	if err != nil {
 		c.t.Fatal(err)

@@ -3,7 +3,6 @@
 package exec
 
 import (
-	"crypto/sha256"
 	"fmt"
 
 	"github.com/openledger/openledger/internal/enc"
@@ -84,12 +83,6 @@ func (m *machine) sender() keys.Address { return m.body.Sender }
 
 // newID is the id of the index-th object that the transaction creates (KEY-05).
 func (m *machine) newID(index uint64) ID { return tx.ObjectID(m.txid, m.body.Kind, index) }
-
-// seed is seed(o) of CONS-36 over the constant R_genesis = SHA-256(chain id):
-// predictable until the beacon is built.
-func (m *machine) seed(o ID) [32]byte {
-	return keys.Sum(keys.DomainSeed, sha256.Sum256(m.env.ChainID[:]), o)
-}
 
 // broken returns what makes the whole block fail: an error of the view or a
 // record that does not decode.

@@ -112,18 +112,12 @@ func (m *machine) task(id ID) (task.Task, error) {
 	return t, nil
 }
 
-// saveTask writes a task and moves its due-queue entry if its time changed.
-func (m *machine) saveTask(id ID, before uint64, t task.Task) {
+// saveTask writes a task that was different before and moves its due-queue
+// entries if their times changed.
+func (m *machine) saveTask(id ID, before, t task.Task) {
 	store(m, state.TaskKey(id), t)
-	if t.DueMS == before {
-		return
-	}
-	if before != 0 {
-		m.removeDue(state.DueCTime, before, state.DueTask, id[:])
-	}
-	if t.DueMS != 0 {
-		m.addDue(state.DueCTime, t.DueMS, state.DueTask, id[:])
-	}
+	m.moveDue(state.DueCTime, before.DueMS, t.DueMS, state.DueTask, id[:])
+	m.moveDue(state.DueHeight, before.SeedAfter, t.SeedAfter, state.DueTask, id[:])
 }
 
 // taskClaim gives a posted task to the first operator that asks. Errors: TskBond
@@ -141,12 +135,13 @@ func (m *machine) taskClaim(p *tx.TaskClaim) error {
 	if err != nil {
 		return taskCode(err)
 	}
-	m.saveTask(p.Task, t.DueMS, next)
+	m.saveTask(p.Task, t, next)
 	m.done([]ID{p.Task, ID(m.sender())}, next.DueMS)
 	return nil
 }
 
-// taskCommit records a result and draws its checkers. Errors: ObjUnknown,
+// taskCommit records a result; its checkers are drawn as soon as there is a seed
+// for it. Errors: ObjUnknown,
 // TskPhase, ObjWindowClosed, ObjOwner, TskProof for a wrong number of segments,
 // ObjLimit if nobody can check.
 func (m *machine) taskCommit(p *tx.TaskCommit) error {
@@ -159,23 +154,49 @@ func (m *machine) taskCommit(p *tx.TaskCommit) error {
 	}
 	out := task.Output{ID: m.newID(0), Verdict: task.Verdict{Root: p.Root, OutputRoot: p.OutputRoot},
 		Content: p.Output, Bytes: p.OutputBytes}
-	drawn, err := m.drawCheckers(t, out.ID)
+	could, err := m.drawCheckers(t, out.ID, [32]byte{})
 	if err != nil {
 		return err
 	}
-	next, err := t.Commit(out, drawn, m.now())
-	if err != nil {
-		return taskCode(err)
+	if len(could) == 0 {
+		return taskCode(task.ErrCheckers)
 	}
-	m.saveTask(p.Task, t.DueMS, next)
 	m.done([]ID{p.Task, ID(m.sender()), p.Root, p.OutputRoot}, p.Segments, p.OutputBytes)
-	m.emitDrawn(p.Task, next)
+	return m.awaitDraw(p.Task, t, t.Commit(out, m.now(), m.clock.Height))
+}
+
+// awaitDraw saves a task, before as the state has it, that waits for a seed; where
+// no beacon runs it draws at once.
+func (m *machine) awaitDraw(id ID, before, t task.Task) error {
+	if m.beaconRuns() {
+		m.saveTask(id, before, t)
+		return nil
+	}
+	return m.draw(id, before, t, m.block.Beacon)
+}
+
+// draw draws the checkers of a task by the randomness r.
+func (m *machine) draw(id ID, before, t task.Task, r [32]byte) error {
+	drawn, err := m.drawCheckers(t, t.Output.ID, r)
+	if err != nil {
+		return err
+	}
+	next, what, pay, err := t.Drawn(drawn, m.now())
+	if err != nil {
+		return err
+	}
+	if what == task.Moved {
+		m.emitDrawn(id, next)
+	} else if err := m.payTask(id, next, pay); err != nil {
+		return err
+	}
+	m.saveTask(id, before, next)
 	return nil
 }
 
 // drawCheckers draws among all operators by bond (EXE-05). o is the object that
-// the seed is for.
-func (m *machine) drawCheckers(t task.Task, o ID) ([]keys.Address, error) {
+// the seed is for, r the randomness.
+func (m *machine) drawCheckers(t task.Task, o ID, r [32]byte) ([]keys.Address, error) {
 	ops, err := state.ListOperators(m.o, nil, int(m.p.MaxOperators))
 	if err != nil {
 		return nil, err
@@ -184,7 +205,7 @@ func (m *machine) drawCheckers(t task.Task, o ID) ([]keys.Address, error) {
 	for i, e := range ops {
 		candidates[i] = task.Candidate{Account: keys.Address(e.ID), Bond: e.Value.Bond}
 	}
-	return t.Draw(m.seed(o), o, candidates), nil
+	return t.Draw(keys.Sum(keys.DomainSeed, r, o), o, candidates), nil
 }
 
 func (m *machine) emitDrawn(id ID, t task.Task) {
@@ -206,7 +227,7 @@ func (m *machine) checkCommit(p *tx.CheckCommit) error {
 	if err != nil {
 		return taskCode(err)
 	}
-	m.saveTask(p.Task, t.DueMS, next)
+	m.saveTask(p.Task, t, next)
 	m.done([]ID{p.Task, ID(m.sender())}, next.Attempt)
 	if next.State == task.Revealing {
 		m.emit(tx.KindTrainDescriptor, ledger.SubTaskReveal, []ID{p.Task}, next.Attempt, next.DueMS)
@@ -228,14 +249,14 @@ func (m *machine) checkReveal(p *tx.CheckReveal) error {
 	}
 	m.done([]ID{p.Task, ID(m.sender()), p.Root, p.OutputRoot}, next.Attempt)
 	if !next.Complete() {
-		m.saveTask(p.Task, t.DueMS, next)
+		m.saveTask(p.Task, t, next)
 		return nil
 	}
 	last, what, pay, err := next.Decide()
 	if err != nil {
 		return err
 	}
-	return m.advance(p.Task, t.DueMS, last, what, pay)
+	return m.advance(p.Task, t, last, what, pay)
 }
 
 // taskDue runs a task whose window has ended.
@@ -249,27 +270,18 @@ func (m *machine) taskDue(id []byte) error {
 	if err != nil {
 		return err
 	}
-	return m.advance(tid, t.DueMS, next, what, pay)
+	return m.advance(tid, t, next, what, pay)
 }
 
-// advance writes what a decision or the end of a window led to: new checkers, new
+// advance writes what a decision or the end of a window led to: a new draw, a new
 // window, or the payments of the end.
-func (m *machine) advance(id ID, before uint64, t task.Task, what task.Outcome, pay task.Payout) error {
-	if what == task.Redraw {
-		drawn, err := m.drawCheckers(t, t.Output.ID)
-		if err != nil {
-			return err
-		}
-		if t, what, pay, err = t.Recheck(drawn, m.now()); err != nil {
-			return err
-		}
-		if what == task.Moved {
-			m.emitDrawn(id, t)
-		}
-	} else if what == task.Moved {
+func (m *machine) advance(id ID, before, t task.Task, what task.Outcome, pay task.Payout) error {
+	switch what {
+	case task.Redraw:
+		return m.awaitDraw(id, before, t.Await(m.clock.Height))
+	case task.Moved:
 		m.emit(tx.KindTrainDescriptor, ledger.SubTaskReveal, []ID{id}, t.Attempt, t.DueMS)
-	}
-	if what == task.Ended {
+	case task.Ended:
 		if err := m.payTask(id, t, pay); err != nil {
 			return err
 		}

@@ -54,26 +54,37 @@ func (t Task) CanCommit(operator keys.Address, segments, now uint64) error {
 	return nil
 }
 
-// Commit records the operator's result and the drawn checkers. The caller has
-// asked CanCommit. Errors: ErrCheckers if none was drawn.
-func (t Task) Commit(out Output, drawn []keys.Address, now uint64) (Task, error) {
-	if len(drawn) == 0 {
-		return t, ErrCheckers
-	}
+// Commit records the operator's result at a height; its checkers are still to be
+// drawn. The caller has asked CanCommit.
+func (t Task) Commit(out Output, now, height uint64) Task {
 	out.AtMS = now
 	t.Output = &out
-	return t.check(drawn, now), nil
+	return t.Await(height)
 }
 
-// check opens an attempt with newly drawn checkers.
-func (t Task) check(drawn []keys.Address, now uint64) Task {
-	t.State, t.DueMS = Committed, now+t.Spec.CheckMS
+// Await lets the task wait from a height for the seed of its next draw.
+func (t Task) Await(height uint64) Task {
+	t.State, t.DueMS, t.SeedAfter = Drawing, 0, height
+	return t
+}
+
+// Drawn opens an attempt with the checkers that were drawn; with none the task
+// expires. Errors: ErrPhase, fixed.ErrArith.
+func (t Task) Drawn(drawn []keys.Address, now uint64) (Task, Outcome, Payout, error) {
+	if t.State != Drawing {
+		return t, Wait, nil, fmt.Errorf("%w: %v, want %v", ErrPhase, t.State, Drawing)
+	}
+	t.SeedAfter = 0
+	if len(drawn) == 0 {
+		return t.expire()
+	}
+	t.State, t.DueMS, t.Past = Committed, now+t.Spec.CheckMS, t.Checkers
 	t.Attempt++
 	t.Checkers = make([]Checker, len(drawn))
 	for i, a := range drawn {
 		t.Checkers[i].Account = a
 	}
-	return t
+	return t, Moved, nil, nil
 }
 
 // find returns the place of a checker. Errors: ErrNotDrawn.
@@ -139,7 +150,7 @@ func (t Task) Complete() bool {
 // Outcome is what a count of verdicts or the end of a window leads to.
 type Outcome uint8
 
-// The outcomes. Redraw asks the caller for new checkers and Recheck.
+// The outcomes. Redraw asks the caller for Await and new checkers.
 const (
 	Wait   Outcome = iota // nothing is due
 	Moved                 // commitments closed, reveals open
@@ -151,7 +162,7 @@ const (
 // commitments close, verdicts are counted. Errors: fixed.ErrArith.
 func (t Task) Timeout(now uint64) (Task, Outcome, Payout, error) {
 	switch {
-	case t.State.Final() || now < t.DueMS:
+	case t.State.Final() || t.State == Drawing || now < t.DueMS:
 		return t, Wait, nil, nil
 	case t.State == Posted || t.State == Assigned:
 		return t.expire()
@@ -187,16 +198,6 @@ func (t Task) Decide() (Task, Outcome, Payout, error) {
 		return t, Redraw, nil, nil
 	}
 	return t.expire()
-}
-
-// Recheck opens the next attempt with newly drawn checkers; with none the task
-// expires. Errors: fixed.ErrArith.
-func (t Task) Recheck(drawn []keys.Address, now uint64) (Task, Outcome, Payout, error) {
-	if len(drawn) == 0 {
-		return t.expire()
-	}
-	t.Past = t.Checkers
-	return t.check(drawn, now), Moved, nil, nil
 }
 
 func (t Task) expire() (Task, Outcome, Payout, error) {

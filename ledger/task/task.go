@@ -63,6 +63,7 @@ type State uint8
 const (
 	Posted    State = 1 // escrowed, waits for a claim
 	Assigned  State = 2 // claimed, waits for the result
+	Drawing   State = 8 // result committed, waits for the seed that draws its checkers
 	Committed State = 3 // checkers drawn, wait for their commitments
 	Revealing State = 4 // commitments closed, wait for the verdicts
 	Settled   State = 5 // confirmed: operator and checkers are paid
@@ -70,7 +71,7 @@ const (
 	Expired   State = 7 // undecided or abandoned: everything refunded
 )
 
-var stateNames = [...]string{"none", "posted", "assigned", "committed", "revealing", "settled", "void", "expired"}
+var stateNames = [...]string{"none", "posted", "assigned", "committed", "revealing", "settled", "void", "expired", "drawing"}
 
 // String returns the word for people.
 func (s State) String() string {
@@ -81,7 +82,7 @@ func (s State) String() string {
 }
 
 // Final reports whether nothing can happen any more.
-func (s State) Final() bool { return s >= Settled }
+func (s State) Final() bool { return s >= Settled && s <= Expired }
 
 // ErrName reports a word that names no state or kind.
 var ErrName = errors.New("no such task state or kind")
@@ -91,7 +92,7 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads what String writes. Errors: ErrName.
 func (s *State) UnmarshalText(b []byte) error {
-	for i := Posted; i <= Expired; i++ {
+	for i := Posted; i <= Drawing; i++ {
 		if i.String() == string(b) {
 			*s = i
 			return nil
@@ -162,7 +163,8 @@ type Checker struct {
 }
 
 // Task is the state object of one task. DueMS is its entry in the due-queue, 0
-// when final. Attempt counts draws from 1; Past holds the checkers of the first
+// while Drawing and when final; SeedAfter is the height from which it has waited
+// for a seed, 0 unless Drawing. Attempt counts draws from 1; Past holds the checkers of the first
 // attempt after a second draw. Deposit is the state deposit of its object.
 type Task struct {
 	_        struct{}      `cbor:",toarray"`
@@ -176,6 +178,8 @@ type Task struct {
 	Checkers []Checker     `json:"checkers,omitempty"`
 	Past     []Checker     `json:"past,omitempty"`
 	Deposit  fixed.Amount  `json:"deposit"`
+
+	SeedAfter uint64 `json:"seed_after,omitempty"`
 }
 
 // CheckHash is the commitment of a checker: H(dom("check", task, checker, root,

@@ -53,10 +53,21 @@ func committed(t testing.TB, v Verdict, checkers ...byte) Task {
 	if err := x.CanCommit(who(operator), 8, t0); err != nil {
 		t.Fatal(err)
 	}
-	if x, err = x.Commit(Output{Verdict: v}, drawn, t0); err != nil {
-		t.Fatal(err)
+	x = x.Commit(Output{Verdict: v}, t0, 5)
+	if x.State != Drawing || x.DueMS != 0 || x.SeedAfter != 5 || x.State.Final() {
+		t.Fatalf("%+v", x)
 	}
-	return x
+	return draw(t, x, t0, drawn...)
+}
+
+// draw opens the next attempt.
+func draw(t testing.TB, x Task, now uint64, drawn ...keys.Address) Task {
+	t.Helper()
+	y, what, pay, err := x.Drawn(drawn, now)
+	if err != nil || what != Moved || len(pay) != 0 || y.SeedAfter != 0 {
+		t.Fatalf("%+v, %d, %v", y, what, err)
+	}
+	return y
 }
 
 // say lets every checker commit and reveal; nil means that he never shows up.
@@ -141,8 +152,8 @@ func TestTASK10Decisions(t *testing.T) {
 			if what != Redraw {
 				return
 			}
-			again, _, _, err := got.Recheck([]keys.Address{who(8), who(9)}, 5_000)
-			if err != nil || again.Attempt != 2 || again.DueMS != 5_300 || len(again.Past) != len(x.checkers) {
+			again := draw(t, got.Await(9), 5_000, who(8), who(9))
+			if again.Attempt != 2 || again.DueMS != 5_300 || len(again.Past) != len(x.checkers) {
 				t.Fatalf("%+v, %v", again, err)
 			}
 			end, what, pay, err := say(t, again, &lie, nil).Decide()
@@ -158,7 +169,7 @@ func TestARedrawWithoutCheckersExpires(t *testing.T) {
 	if err != nil || what != Redraw {
 		t.Fatal(what, err)
 	}
-	end, what, pay, err := x.Recheck(nil, 9_000)
+	end, what, pay, err := x.Await(9).Drawn(nil, 9_000)
 	if err != nil || what != Ended || end.State != Expired || total(pay) != 17 {
 		t.Errorf("%v, %d, %v, %v", end.State, what, pay, err)
 	}
@@ -252,8 +263,8 @@ func TestTASK07IllegalMoves(t *testing.T) {
 	check("claim by the requester", err, ErrParty)
 	check("commit by another", assigned.CanCommit(who(3), 8, t0), ErrParty)
 	check("commit of 7 segments", assigned.CanCommit(who(operator), 7, t0), ErrSegments)
-	_, err = assigned.Commit(Output{}, nil, t0)
-	check("commit without checkers", err, ErrCheckers)
+	_, _, _, err = assigned.Drawn([]keys.Address{who(3)}, t0)
+	check("checkers before there is a result", err, ErrPhase)
 	_, err = checking.CommitCheck(who(operator), ID{1}, t0)
 	check("check by the operator", err, ErrNotDrawn)
 	_, err = one.CommitCheck(who(3), ID{1}, t0)
@@ -347,7 +358,7 @@ func TestTheDrawFollowsTheBonds(t *testing.T) {
 func TestATaskHasAJSONForm(t *testing.T) {
 	x := committed(t, truth, 3, 4, 5)
 	x.Output.Content = content.Sum(nil)
-	for s := Posted; s <= Expired; s++ {
+	for s := Posted; s <= Drawing; s++ {
 		for k := Train; k <= Attribute; k++ {
 			x.State, x.Spec.Kind = s, k
 			text, err := json.Marshal(x)
@@ -383,10 +394,7 @@ func TestEveryRunEndsAndPaysEverythingOnce(t *testing.T) {
 				rt.Fatal(err)
 			}
 			if what == Redraw {
-				drawn := []keys.Address{who(6), who(7), who(8)}[:rapid.IntRange(0, 3).Draw(rt, "redrawn")]
-				if y, what, pay, err = y.Recheck(drawn, now); err != nil {
-					rt.Fatal(err)
-				}
+				y = y.Await(1)
 			}
 			paid += total(pay)
 			x = y
@@ -398,10 +406,14 @@ func TestEveryRunEndsAndPaysEverythingOnce(t *testing.T) {
 		said := map[keys.Address]Verdict{}
 		for steps := 0; !x.State.Final(); steps++ {
 			if steps > 60 {
-				now = x.DueMS
+				now = max(now, x.DueMS)
+			}
+			if x.State == Drawing && (steps > 60 || rapid.Bool().Draw(rt, "seed")) {
+				end(x.Drawn([]keys.Address{who(3), who(4), who(5)}[:rapid.IntRange(0, 3).Draw(rt, "drawn")], now))
+				continue
 			}
 			now += rapid.Uint64Range(0, 60).Draw(rt, "ms")
-			if now >= x.DueMS {
+			if x.State != Drawing && now >= x.DueMS {
 				end(x.Timeout(now))
 				continue
 			}
@@ -413,7 +425,7 @@ func TestEveryRunEndsAndPaysEverythingOnce(t *testing.T) {
 				y, err = x.Claim(who(operator), now)
 			case 1:
 				if err = x.CanCommit(who(operator), 8, now); err == nil {
-					y, err = x.Commit(Output{Verdict: truth, Content: content.Sum(nil)}, []keys.Address{who(3), who(4), who(5)}, now)
+					y = x.Commit(Output{Verdict: truth, Content: content.Sum(nil)}, now, 1)
 				}
 			case 2:
 				v := verdicts[rapid.IntRange(0, 2).Draw(rt, "verdict")]

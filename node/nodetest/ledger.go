@@ -60,8 +60,8 @@ func New(t testing.TB) *Ledger {
 	for _, k := range []keys.PrivateKey{l.Operator, l.User, l.Owner} {
 		accounts = append(accounts, genesis.Alloc{Address: Account(k), Amount: 1_000 * fixed.OPEN})
 	}
-	doc, err := genesis.Local(genesis.LocalConfig{TimeMS: StartMS, Accounts: accounts,
-		Validators: []genesis.Member{genesis.Validator(Account(Key(9)), Key(9), 1)}})
+	doc, err := genesis.Local(genesis.LocalConfig{Network: genesis.Unkeyed, TimeMS: StartMS, Accounts: accounts, // draws come at once
+		Validators: []genesis.Member{{Address: Account(Key(9)), VoteKey: Key(9).Public(), Power: 1}}})
 	if err != nil {
 		t.Fatal(err)
 	}
