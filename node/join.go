@@ -6,150 +6,214 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/header"
-	"github.com/openledger/openledger/consensus/valset"
 	"github.com/openledger/openledger/ledger/genesis"
-	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/seals"
 	"github.com/openledger/openledger/node/snapshot"
 	"github.com/openledger/openledger/node/store"
-	"github.com/openledger/openledger/p2p/peers"
-	"github.com/openledger/openledger/p2p/stream"
 	"github.com/openledger/openledger/rpc/api"
 )
 
-// askDeadline bounds an exchange of seals/1 and of snapshot/1.
-const askDeadline = 20 * time.Second
+// Errors of joining.
+var (
+	// ErrRestart says that a snapshot has replaced the ledger: make the node anew
+	// from the same Config and run it again.
+	ErrRestart = errors.New("the ledger was replaced by a snapshot; the node starts again")
+	// ErrTrust says that the home, or what peers prove, contradicts the block that
+	// the operator trusts.
+	ErrTrust = errors.New("this is not the chain that you trust")
+)
 
-// past is what a node keeps so that others, and it itself, can start in the middle
-// of the chain: the seals of all epochs and the last snapshots.
-type past struct {
-	seals  *seals.Book
-	shelf  *snapshot.Shelf
-	wanted chan uint64 // height of the newest seal whose snapshot is not made yet
+const (
+	peerWait  = 5 * time.Second        // for the first peer, before a node goes on alone
+	lookEvery = 100 * time.Millisecond // while waiting for peers
+	askAgain  = 5 * time.Second        // until a trusted block is asked for again
+	// maxBack is how many epochs back a snapshot may be: peers hold the last two.
+	maxBack = 16
+)
+
+// ParseTrust reads HEIGHT:HASH.
+func ParseTrust(s string) (seals.Checkpoint, error) {
+	left, right, ok := strings.Cut(s, ":")
+	height, err1 := strconv.ParseUint(left, 10, 64)
+	hash, err2 := api.ParseHash(right)
+	if !ok || err1 != nil || err2 != nil || height == 0 {
+		return seals.Checkpoint{}, fmt.Errorf("%q is not HEIGHT:HASH of a final block", s)
+	}
+	return seals.Checkpoint{Height: height, Hash: hash}, nil
 }
 
-// openPast opens the seals and snapshots of the home.
-func (n *Node) openPast() (err error) {
-	n.past.seals, n.past.wanted = seals.NewBook(n.store.Local()), make(chan uint64, 1)
-	if n.past.shelf, err = snapshot.Open(filepath.Join(n.cfg.Home, "snapshots"), n.chain, n.log); err != nil {
+// join brings a node that is far behind to the newest snapshot, before it votes or
+// follows (NODE-12): trust root, seals epoch by epoch, snapshot. It does nothing
+// for a node that is near the head, or whose peers have no snapshot worth it.
+// Errors: ErrRestart when the ledger was replaced; ErrTrust, cert.ErrTrustExpired;
+// those of the disk and ctx.
+func (n *Node) join(ctx context.Context) error {
+	if err := n.checkTrust(); err != nil {
 		return err
 	}
-	return n.lastSeal()
-}
-
-// lastSeal writes down the seal below the present epoch if a crash came between
-// its commit and its record.
-func (n *Node) lastSeal() error {
-	epoch := n.chain.Set().Epoch()
-	if epoch == 0 {
+	limit := n.cfg.Settings.Sync.SnapshotLag
+	if limit == 0 || n.cfg.Settings.Store.Archive || !n.awaitPeers(ctx) || n.lag() <= limit {
 		return nil
 	}
-	if _, err := n.past.seals.Get(epoch - 1); !errors.Is(err, store.ErrNotFound) {
+	n.state.Store("syncing")
+	l, err := n.trustRoot(ctx)
+	if err != nil {
 		return err
 	}
-	start, err := n.chain.EpochStart()
+	if err := seals.Follow(ctx, source{n}, l, n.past.seals, n.log); err != nil {
+		n.log.Warn("no seals from peers; going on by blocks", "err", err)
+		return nil
+	}
+	at := l.At()
+	n.log.Info("epochs followed", "epoch", l.Set().Epoch(), "height", at.Height)
+	seal := n.newestOffered(ctx, l.Set().Epoch(), n.chain.Head().Height+limit)
+	if seal == nil {
+		n.log.Info("no peer offers a snapshot; going on by blocks", "behind", n.lag())
+		return nil
+	}
+	return n.fetchState(ctx, seal)
+}
+
+// checkTrust compares the own chain with the trusted block, if it reaches it.
+func (n *Node) checkTrust() error {
+	t := n.past.trust
+	if t.Height == 0 {
+		return nil
+	}
+	h, _, err := n.chain.Header(t.Height)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil // the ledger began with a snapshot above it
+		return nil
 	}
-	if err != nil {
-		return err
+	if err == nil && h.Hash() != t.Hash {
+		return fmt.Errorf("%w: block %d of this home is %x, you trust %x; check --trust, or start with another home", ErrTrust, t.Height, h.Hash(), t.Hash)
 	}
-	_, fin, err := n.chain.Header(start.Header.Height)
-	if err != nil {
-		return err
-	}
-	carriers, err := n.chain.Carriers(start.Header.Height)
-	if err != nil {
-		return err
-	}
-	return n.keepSeal(&start.Header, fin, carriers)
+	return err
 }
 
-// keepSeal writes down how an epoch has ended. The chain stands in the next one.
-func (n *Node) keepSeal(h *header.Header, fin *cert.Certificate, carriers []header.Header) error {
-	if fin == nil {
-		return fmt.Errorf("seal of epoch %d has no finalization", h.Epoch)
+// passing checks a committed block against the trusted one; a chain that differs
+// stops the node.
+func (n *Node) passing(h *header.Header) {
+	if t := n.past.trust; h.Height == t.Height && h.Hash() != t.Hash {
+		n.halt(fmt.Errorf("%w: block %d of this chain is %x, you trust %x; check --trust, then start with another home", ErrTrust, t.Height, h.Hash(), t.Hash))
 	}
-	return n.past.seals.Put(&cert.Seal{Header: *h, Proof: cert.FinalityProof{Finalization: *fin, Headers: carriers}, Next: n.chain.Set().Encode()})
 }
 
-// sealed runs after the commit of a seal.
-func (n *Node) sealed(b *chain.Block) {
-	if err := n.keepSeal(b.Header(), b.Finalization, b.Carriers); err != nil {
-		n.log.Error("record of the epoch's end", "epoch", b.Header().Epoch, "err", err)
+// awaitPeers waits a moment for the first peer of a node that knows whom to call.
+func (n *Node) awaitPeers(ctx context.Context) bool {
+	if len(n.cfg.Settings.P2P.Bootstrap) == 0 {
+		return len(n.host.Peers()) > 0
 	}
-	select {
-	case <-n.past.wanted: // a newer one is wanted now
-	default:
+	for end := time.Now().Add(peerWait); len(n.host.Peers()) == 0 && time.Now().Before(end); {
+		if !pause(ctx, lookEvery) {
+			return false
+		}
 	}
-	n.past.wanted <- b.Header().Height
+	return len(n.host.Peers()) > 0
 }
 
-// makeSnapshots writes the snapshot of each new seal until ctx ends. When seals
-// come faster than that, some are left out.
-func (n *Node) makeSnapshots(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case height := <-n.past.wanted:
-			if err := n.past.shelf.Make(ctx, height); err != nil && ctx.Err() == nil {
-				n.log.Warn("snapshot", "height", height, "err", err)
+// trustRoot is where following the epochs begins: the operator's block, if it lies
+// above the own head, or the own head, which is genesis in a fresh home.
+//
+// A trusted block that is too old is refused. An old head is not: a network that
+// stood still as a whole must be able to start again (docs/adr/0012).
+func (n *Node) trustRoot(ctx context.Context) (*cert.Light, error) {
+	head := n.chain.Head().Height
+	t := n.past.trust
+	if t.Height <= head {
+		h, _, err := n.chain.Header(head)
+		if err != nil {
+			return nil, err
+		}
+		l, err := cert.NewLight(*h, n.chain.Set())
+		if err == nil {
+			if late := l.Expired(n.clock.Wall(), n.trustPeriod()); late != nil {
+				n.log.Warn("own head is old; anyone who validated then can lie for free now: compare a newer block hash with somebody you trust and pass it with --trust", "err", late)
 			}
+		}
+		return l, err
+	}
+	first, err := n.setOf(genesis.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		l, err := seals.Start(ctx, source{n}, t, first)
+		switch at := (header.Header{}); {
+		case errors.Is(err, seals.ErrPeers):
+			n.log.Warn("the trusted block is not found yet", "err", err)
+			if !pause(ctx, askAgain) {
+				return nil, ctx.Err()
+			}
+			continue
+		case err != nil:
+			return nil, err
+		default:
+			if at = l.At(); at.ChainID != n.chain.Env().ChainID {
+				return nil, fmt.Errorf("%w: block %x of height %d is of another network", ErrTrust, t.Hash, t.Height)
+			}
+			return l, l.Expired(n.clock.Wall(), n.trustPeriod())
 		}
 	}
 }
 
-// setOf returns the validator set of an epoch. Errors: store.ErrNotFound if the
-// node does not know it.
-func (n *Node) setOf(epoch uint64) (*valset.Set, error) {
-	if now := n.chain.Set(); now.Epoch() == epoch {
-		return now, nil
+// trustPeriod is two thirds of the unbonding time (CONS-49).
+func (n *Node) trustPeriod() uint64 { return 14 * 24 * 3_600_000 }
+
+// newestOffered returns the newest seal, proved final, whose snapshot some peer
+// offers and which is above a height; nil if there is none.
+func (n *Node) newestOffered(ctx context.Context, epoch, above uint64) *header.Header {
+	var offered []header.Hash
+	for _, id := range (source{n}).Peers() {
+		list, err := snapshot.Offers(ctx, source{n}, id)
+		if err != nil {
+			n.log.Debug("snapshot offers", "peer", id, "err", err)
+		}
+		for _, o := range list {
+			offered = append(offered, o.Seal)
+		}
 	}
-	if epoch == genesis.Epoch {
-		return n.cfg.Genesis.ValidatorSet()
+	for e := epoch; e > 0 && e+maxBack > epoch; e-- {
+		s, err := n.past.seals.Get(e - 1)
+		if err != nil {
+			return nil
+		}
+		if s.Header.Height > above && slices.Contains(offered, s.Header.Hash()) {
+			return &s.Header
+		}
 	}
-	s, err := n.past.seals.Get(epoch - 1)
+	return nil
+}
+
+// fetchState brings the snapshot of a seal and builds the ledger from it. What
+// peers cannot give leaves the node to the blocks. Errors: ErrRestart on success.
+func (n *Node) fetchState(ctx context.Context, seal *header.Header) error {
+	start := time.Now()
+	got, err := snapshot.Fetch(ctx, snapshot.FetchConfig{Dir: n.past.dir, Source: source{n}, Log: n.log}, *seal)
+	if errors.Is(err, snapshot.ErrPeers) {
+		n.log.Warn("snapshot is incomplete; going on by blocks, a later start goes on with it", "err", err)
+		return nil
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return valset.Decode(s.Next)
-}
-
-// pastProtocols are the streams by which others join (P2P-08).
-func (n *Node) pastProtocols() []stream.Protocol {
-	return []stream.Protocol{
-		{Name: snapshot.Protocol, MaxFrame: 1 << 20, MaxReq: 1 << 10, Deadline: askDeadline, Rate: 16, Burst: 64,
-			Handler: func(ctx context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
-				return n.past.shelf.Serve(ctx, req, send)
-			}},
-		{Name: seals.Protocol, MaxFrame: 1 << 20, MaxReq: 1 << 10, MaxTotal: 8 << 20, Deadline: askDeadline, Rate: 10, Burst: 64,
-			Handler: func(_ context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
-				return n.past.seals.Serve(req, n.header, send)
-			}},
+	first, err := n.store.HeaderCert(0)
+	if err != nil {
+		return err
 	}
-}
-
-func (n *Node) header(height uint64) (*header.Header, error) {
-	h, _, err := n.chain.Header(height)
-	return h, err
-}
-
-// ChainSeals implements api.ChainBackend.
-func (n *Node) ChainSeals(_ context.Context, p api.SealsParams) (api.ChainSeals, error) {
-	if p.Count == 0 {
-		p.Count = seals.MaxCount
+	record, err := n.past.seals.Get(seal.Epoch)
+	if err != nil {
+		return err
 	}
-	list, err := n.past.seals.List(p.From, p.Count)
-	out := api.ChainSeals{Items: []api.Seal{}}
-	for _, s := range list {
-		out.Items = append(out.Items, api.Seal{Epoch: s.Header.Epoch, Height: s.Header.Height, Hash: s.Header.Hash(),
-			TimeMS: s.Header.TimeMS, Record: s.Encode()})
+	if err := got.Import(n.cfg.Home, n.storeOptions(), first, &record.Proof.Finalization); err != nil {
+		return err
 	}
-	return out, clientError(err)
+	n.log.Info("joined by snapshot", "height", seal.Height-1, "in", time.Since(start).Round(time.Millisecond))
+	return ErrRestart
 }

@@ -75,6 +75,7 @@ type Node struct {
 
 	state   atomic.Value // string: starting, syncing, …
 	pruning atomic.Bool
+	failed  chan error // why the node must stop
 	stop    context.CancelFunc
 	work    sync.WaitGroup
 	started time.Time
@@ -83,7 +84,7 @@ type Node struct {
 // New opens the home and builds every part in the order of ARCHITECTURE section
 // 9; nothing runs before Run. Errors name what is wrong and where.
 func New(cfg Config) (n *Node, err error) {
-	n = &Node{cfg: cfg, log: cfg.Log, clock: clock.NewReal(), started: time.Now(), waiters: newWaiters(), heights: newHeights()}
+	n = &Node{cfg: cfg, log: cfg.Log, clock: clock.NewReal(), started: time.Now(), waiters: newWaiters(), heights: newHeights(), failed: make(chan error, 1)}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
@@ -123,7 +124,7 @@ func New(cfg Config) (n *Node, err error) {
 // openChain opens store, chain and mempool.
 func (n *Node) openChain() (err error) {
 	set := n.cfg.Settings
-	if n.store, err = store.Open(n.cfg.Home, store.Options{CacheMiB: int(set.Store.CacheMiB), Logger: n.log}); err != nil {
+	if n.store, err = store.Open(n.cfg.Home, n.storeOptions()); err != nil {
 		return damaged(err, "move "+filepath.Join(n.cfg.Home, "ledger")+" away, keep everything else, and start again: the node fetches the chain anew")
 	}
 	if n.chain, err = chain.Open(n.store, n.cfg.Genesis); err != nil {
@@ -133,6 +134,10 @@ func (n *Node) openChain() (err error) {
 	n.pool = mempool.New(limits, n.chain.View, n.clock.Now)
 	n.events = events.New(n.chain)
 	return nil
+}
+
+func (n *Node) storeOptions() store.Options {
+	return store.Options{CacheMiB: int(n.cfg.Settings.Store.CacheMiB), Logger: n.log}
 }
 
 // openNetwork builds the host with its protocols and topics; it does not listen.
@@ -189,13 +194,15 @@ func (n *Node) Run(ctx context.Context) error {
 	if err := n.host.Start(); err != nil {
 		return errors.Join(err, n.release())
 	}
-	failed := make(chan error, 1)
 	n.spawn(func() {
-		err := n.member.Run(ctx)
+		err := n.join(ctx)
+		if err == nil && ctx.Err() == nil {
+			err = n.member.Run(ctx)
+		}
 		if err == nil && ctx.Err() == nil {
 			err = errors.New("consensus stopped")
 		}
-		failed <- err
+		n.halt(err)
 	})
 	n.startWork(ctx)
 	n.spawn(func() { n.makeSnapshots(ctx) })
@@ -204,14 +211,22 @@ func (n *Node) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-	case err = <-failed:
-		if err != nil {
+	case err = <-n.failed:
+		if err != nil && !errors.Is(err, ErrRestart) {
 			n.log.Error("node must stop", "err", err)
 		}
 	}
 	n.state.Store("stopping")
 	n.stop()
 	return errors.Join(err, n.shutdown())
+}
+
+// halt ends Run with err, nil when it was told to stop. Only the first counts.
+func (n *Node) halt(err error) {
+	select {
+	case n.failed <- err:
+	default:
+	}
 }
 
 func (n *Node) spawn(f func()) {
@@ -267,6 +282,7 @@ func (n *Node) committed(b *chain.Block) {
 	if f := b.Finalization; int(h.Leader) == n.member.Index() && f != nil && f.View == h.View && n.member.Open() {
 		n.publishFinal(h, b.Finalization)
 	}
+	n.passing(h)
 	if h.Kind == header.KindSeal {
 		n.sealed(b)
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -99,8 +100,8 @@ func adopt(home string, b bundle.Bundle) error {
 
 // nodeFlags override config.toml.
 type nodeFlags struct {
-	join, gpu, profile, pprof string
-	validator, lie            bool
+	join, gpu, profile, pprof, trust string
+	validator, lie                   bool
 }
 
 func newNodeCmd(a *app) *cobra.Command {
@@ -115,19 +116,17 @@ func newNodeCmd(a *app) *cobra.Command {
 					return err
 				}
 			}
-			n, err := a.openNode(cmd, f)
+			cfg, err := a.nodeConfig(cmd, f)
 			if err != nil {
 				return err
 			}
-			if err := n.Run(cmd.Context()); err != nil {
-				return &exitError{exitFailure, err}
-			}
-			return nil
+			return runNode(cmd.Context(), cfg)
 		},
 	}
 	cmd.Flags().StringVar(&f.join, "join", "", "network file of the network to join")
 	cmd.Flags().StringVar(&f.gpu, "gpu", "", "off or auto; auto only reports what it finds")
 	cmd.Flags().StringVar(&f.profile, "profile", "", "connection limits: home, server, validator or lan")
+	cmd.Flags().StringVar(&f.trust, "trust", "", "HEIGHT:HASH of a final block that you trust, for a network that is older than the trust period")
 	cmd.Flags().BoolVar(&f.validator, "validator", false, "vote with the key named \"validator\"")
 	cmd.Flags().BoolVar(&f.lie, "lie-once", false, "commit one false segment, to show that it is caught")
 	cmd.Flags().StringVar(&f.pprof, "pprof-addr", "", "serve Go's profiler on this address of the machine")
@@ -137,13 +136,14 @@ func newNodeCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-func (a *app) openNode(cmd *cobra.Command, f nodeFlags) (*node.Node, error) {
+// nodeConfig reads settings, genesis and keys.
+func (a *app) nodeConfig(cmd *cobra.Command, f nodeFlags) (cfg node.Config, err error) {
 	if _, err := initHome(a.home, f.join); err != nil {
-		return nil, err
+		return cfg, err
 	}
 	c, err := config.Load(filepath.Join(a.home, "config.toml"), os.LookupEnv)
 	if err != nil {
-		return nil, err
+		return cfg, err
 	}
 	if f.gpu != "" {
 		c.GPU.Devices = f.gpu
@@ -154,35 +154,55 @@ func (a *app) openNode(cmd *cobra.Command, f nodeFlags) (*node.Node, error) {
 	if f.validator && c.Keys.Validator == "" {
 		c.Keys.Validator = "validator"
 	}
+	if f.trust != "" {
+		c.Sync.Trust = f.trust
+	}
 	if err := c.Check(); err != nil {
-		return nil, err
+		return cfg, err
 	}
 	raw, err := os.ReadFile(filepath.Join(a.home, "genesis.cbor"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, usage("%s joined no network yet; run `openledger node --home %s --join FILE`", a.home, a.home)
+		return cfg, usage("%s joined no network yet; run `openledger node --home %s --join FILE`", a.home, a.home)
 	}
 	if err != nil {
-		return nil, err
+		return cfg, err
 	}
 	doc, err := genesis.Decode(raw)
 	if err != nil {
-		return nil, usage("%s: %v", filepath.Join(a.home, "genesis.cbor"), err)
+		return cfg, usage("%s: %v", filepath.Join(a.home, "genesis.cbor"), err)
 	}
-	cfg := node.Config{Home: a.home, Settings: c, Genesis: doc, Lie: f.lie, Log: logger(cmd.ErrOrStderr(), c.Log)}
+	cfg = node.Config{Home: a.home, Settings: c, Genesis: doc, Lie: f.lie, Log: logger(cmd.ErrOrStderr(), c.Log)}
 	if c.Keys.Unlock != "prompt" && a.unlock == "prompt" {
 		a.unlock = c.Keys.Unlock
 	}
 	if cfg.Validator, err = a.unlockNamed(cmd, c.Keys.Validator); err != nil {
-		return nil, err
+		return cfg, err
 	}
 	if cfg.Operator, err = a.unlockNamed(cmd, c.Work.Key); err != nil {
-		return nil, err
+		return cfg, err
 	}
-	n, err := node.New(cfg)
-	if errors.Is(err, node.ErrHomeInUse) {
-		return nil, &exitError{exitLocked, err}
+	return cfg, nil
+}
+
+// runNode runs a node until it stops. Where a snapshot has replaced its ledger, it
+// starts again from there.
+func runNode(ctx context.Context, cfg node.Config) error {
+	for {
+		n, err := node.New(cfg)
+		if errors.Is(err, node.ErrHomeInUse) {
+			return &exitError{exitLocked, err}
+		}
+		if err != nil {
+			return err
+		}
+		switch err := n.Run(ctx); {
+		case errors.Is(err, node.ErrRestart):
+		case err != nil:
+			return &exitError{exitFailure, err}
+		default:
+			return nil
+		}
 	}
-	return n, err
 }
 
 // unlockNamed loads a key of the home; no name, no key.

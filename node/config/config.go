@@ -40,6 +40,12 @@ type Store struct {
 	CacheMiB      uint64 `toml:"cache_mib"`
 }
 
+// Sync says where trust begins and how a node that is behind catches up.
+type Sync struct {
+	Trust       string `toml:"trust"`
+	SnapshotLag uint64 `toml:"snapshot_lag"`
+}
+
 // Mempool are the admission limits.
 type Mempool struct {
 	MaxTxs    uint64 `toml:"max_txs"`
@@ -76,6 +82,7 @@ type Config struct {
 	P2P     P2P     `toml:"p2p"`
 	RPC     RPC     `toml:"rpc"`
 	Store   Store   `toml:"store"`
+	Sync    Sync    `toml:"sync"`
 	Mempool Mempool `toml:"mempool"`
 	GPU     GPU     `toml:"gpu"`
 	Work    Work    `toml:"work"`
@@ -89,6 +96,7 @@ func Default() Config {
 		P2P:     P2P{Listen: []string{"/ip4/0.0.0.0/tcp/9943", "/ip4/0.0.0.0/udp/9943/quic-v1"}, Profile: "home"},
 		RPC:     RPC{Listen: "127.0.0.1:9944"},
 		Store:   Store{RetainHeights: 20_000, CacheMiB: 96},
+		Sync:    Sync{SnapshotLag: 20_000},
 		Mempool: Mempool{MaxTxs: 100_000, MaxMiB: 64, PerSender: 64},
 		GPU:     GPU{Devices: "off"},
 		Keys:    Keys{Unlock: "prompt"},
