@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint fuzz sim twins e2e compare compare-test bench clean
+# Targets: build demo test deps lint fuzz sim twins e2e join compare compare-test bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 FUZZTIME ?= 5s
 RACE   := ./node/... ./p2p/... ./rpc/...
 
-.PHONY: build demo test deps lint fuzz sim twins e2e compare compare-test bench clean
+.PHONY: build demo test deps lint fuzz sim twins e2e join compare compare-test bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -73,6 +73,11 @@ compare: build
 
 compare-test:
 	cd testnet/compare && go vet -mod=mod ./... && go test -mod=mod ./...
+
+# A fresh node joins a chain of BLOCKS blocks, once by snapshot and once by blocks (minutes).
+BLOCKS ?= 100000
+join:
+	@set -o pipefail; go test ./node -run '^TestNODE12AFreshNodeJoinsALongChain$$' -v -count=1 -timeout 60m -args -join-blocks $(BLOCKS) -join-people 2000 2>&1 | grep --line-buffered -v '^time='
 
 bench:
 	go test ./... -run '^$$' -bench . -benchtime 1s

@@ -122,7 +122,7 @@ func (n *Node) awaitPeers(ctx context.Context) bool {
 // above the own head, or the own head, which is genesis in a fresh home.
 //
 // A trusted block that is too old is refused. An old head is not: a network that
-// stood still as a whole must be able to start again (docs/adr/0012).
+// stood still as a whole must be able to start again (docs/adr/0015).
 func (n *Node) trustRoot(ctx context.Context) (*cert.Light, error) {
 	head := n.chain.Head().Height
 	t := n.past.trust

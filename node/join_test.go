@@ -120,7 +120,7 @@ func (l *long) joining(t testing.TB, cfg Config, height uint64) (*Node, time.Dur
 				}
 			})
 			return n, took, restarts
-		case <-time.After(20 * time.Minute):
+		case <-time.After(max(patience, time.Duration(height)*20*time.Millisecond)):
 			t.Fatalf("height %d of %d", n.chain.Head().Height, height)
 		}
 	}

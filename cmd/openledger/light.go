@@ -54,16 +54,23 @@ type lightAnswer struct {
 func newLightCmd(a *app) *cobra.Command {
 	var f lightFlags
 	cmd := &cobra.Command{
-		Use: "light [KIND ID]", Short: "Check a balance or any object without a node of your own", Args: cobra.MatchAll(cobra.MaximumNArgs(2), oneIsMissing),
+		Use: "light [KIND [ID]]", Short: "Check a balance or any object without a node of your own", Args: cobra.MatchAll(cobra.MaximumNArgs(2), oneIsMissing),
 		Long: "Starts from a network file or from one block hash that you trust, follows the validators of every epoch since by their certificates, and\n" +
 			"checks a proof of the present state against a header that they signed. The node at --node is asked for everything and believed nothing.\n" +
-			"KIND is one of " + proofKinds + "; without it the newest set is shown. Exit code 1: the node's answer is false.",
+			"KIND is one of " + proofKinds + "; an account may be the name of a key. Without KIND the newest set is shown. Exit code 1: the node's answer is false.",
 		Example: "  openledger light account open1… --genesis join.json\n  openledger light --genesis join.json --output json\n" +
 			"  openledger light dataset 0x… --genesis join.json --trust 120:0x…",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var key []byte
-			if len(args) == 2 {
-				var err error
+			var err error
+			switch {
+			case len(args) > 0 && args[0] == "account":
+				address, err := a.addressOf(args[1:])
+				if err != nil {
+					return err
+				}
+				key = state.AccountKey(address)
+			case len(args) == 2:
 				if key, err = provableKey(args[0], args[1]); err != nil {
 					return err
 				}
@@ -76,7 +83,7 @@ func newLightCmd(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if len(args) == 2 && args[0] == "account" {
+				if len(args) > 0 && args[0] == "account" {
 					if err := r.account(); err != nil {
 						return &exitError{exitNo, err}
 					}
@@ -98,7 +105,7 @@ func (f *lightFlags) bind(cmd *cobra.Command) {
 
 // oneIsMissing refuses a kind without an id.
 func oneIsMissing(_ *cobra.Command, args []string) error {
-	if len(args) == 1 {
+	if len(args) == 1 && args[0] != "account" {
 		return usage("%s: which one? write KIND and ID", args[0])
 	}
 	return nil
@@ -174,7 +181,7 @@ func (r *lightAnswer) fill(l *cert.Light, s *proof.State, key []byte) {
 	h := &s.Anchor.Header
 	r.Epoch, r.Validators, r.Set = l.Set().Epoch(), l.Set().Len(), l.Set().Hash()
 	r.Height, r.Header, r.StateHeight = h.Height, h.Hash(), s.Anchor.StateHeight()
-	r.Checked = []string{fmt.Sprintf("%d epochs followed, each seal signed by a quorum of its validators", r.Epochs)}
+	r.Checked = []string{fmt.Sprintf("seals of %d epochs, each signed by a quorum of its validators, lead to this set", r.Epochs)}
 	if at := l.At(); r.Header == at.Hash() {
 		r.Checked = append(r.Checked, fmt.Sprintf("block %d is the one that begins epoch %d", h.Height, r.Epoch))
 	} else {
@@ -207,7 +214,7 @@ func (r *lightAnswer) account() error {
 func printLight(w io.Writer, r *lightAnswer, args []string) {
 	switch {
 	case r.Balance != nil:
-		fmt.Fprintf(w, "balance %v OPEN, nonce %d\n", *r.Balance, *r.Nonce)
+		fmt.Fprintf(w, "balance %v, nonce %d\n", *r.Balance, *r.Nonce)
 	case r.Key != "" && r.Value == "":
 		fmt.Fprintf(w, "there is no %s %s\n", args[0], args[1])
 	case r.Key != "":
