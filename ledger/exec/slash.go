@@ -29,18 +29,14 @@ func (m *machine) slashEvidence(p *tx.SlashEvidence) error {
 	if err != nil {
 		return err
 	}
-	offences, err := evidence.Court{ChainID: m.env.ChainID, Set: set, Seed: &seed, BadTx: m.invalid}.Check(e)
+	offences, err := evidence.Court{ChainID: m.env.ChainID, Set: set, Seed: &seed, BadTx: func(raw []byte) bool { return invalid(m.env.ChainID, raw) }}.Check(e)
 	if err != nil {
 		return tx.Errorf(tx.StkEvidenceBad, "%v", err)
 	}
 	var taken fixed.Amount
 	convicted, changed := false, false
 	for _, o := range offences {
-		view := o.View
-		if o.Class == evidence.Jail {
-			view = 0 // a fault of a program repeats: once per epoch
-		}
-		k := state.OffenceKey(o.Address, o.Epoch, view, byte(o.Class))
+		k := OffenceKey(o)
 		if m.has(k) {
 			continue
 		}
@@ -102,15 +98,6 @@ func (m *machine) setOf(epoch uint64) (*valset.Set, [32]byte, error) {
 	}
 	set, err := makeSet(epoch, p.Validators)
 	return set, p.Seed, err
-}
-
-// invalid reports whether no state makes raw a valid transaction.
-func (m *machine) invalid(raw []byte) bool {
-	s, err := tx.Decode(raw)
-	if err == nil {
-		_, err = tx.Verify(m.env.ChainID, s)
-	}
-	return err != nil
 }
 
 // slashConvicted brings everybody convicted within unbonding_ms to the part that

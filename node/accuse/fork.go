@@ -14,6 +14,7 @@ import (
 	"github.com/openledger/openledger/consensus/valset"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/ledger/exec"
+	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/store"
 )
@@ -178,15 +179,27 @@ func branch(r Records, from uint64) (evidence.Branch, error) {
 	return out, fmt.Errorf("%w: no Finalization at height %d or above", ErrRecords, from)
 }
 
-// Sets lists the validator sets that the state at a ledger's head knows.
+// Sets lists the validator sets that the state at a ledger's head keeps: of the
+// running epoch and of those that ended within the unbonding time.
 func Sets(r *store.Reader) ([]*valset.Set, error) {
 	v, err := r.View(r.Head().Height)
 	if err != nil {
 		return nil, err
 	}
-	s, err := exec.CurrentSet(v)
+	now, err := exec.CurrentSet(v)
 	if err != nil {
 		return nil, err
 	}
-	return []*valset.Set{s}, nil
+	out := []*valset.Set{now}
+	for e := now.Epoch(); e > 0; e-- {
+		c, err := exec.Court(v, [32]byte{}, e-1)
+		if errors.Is(err, state.ErrUnknown) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c.Set)
+	}
+	return out, nil
 }
