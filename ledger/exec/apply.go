@@ -25,11 +25,6 @@ var ErrFault = errors.New("execution fault")
 // Env is what execution knows besides the state.
 type Env struct {
 	ChainID [32]byte // SHA-256 of the genesis document
-
-	// TimeEpochs is for chains without seals: the first block whose header time is
-	// epoch_ms after the epoch's start ends the epoch before its transactions. The
-	// validator set stays and headers keep the epoch of the genesis.
-	TimeEpochs bool
 }
 
 // Result is the effect of one block: Writes ascending by key (a nil Value
@@ -152,9 +147,6 @@ func (m *machine) begin() error {
 	}
 	if err := m.runDue(state.DueCTime, m.now()); err != nil {
 		return fmt.Errorf("%w: due-queue: %w", ErrFault, err)
-	}
-	if m.env.TimeEpochs && !m.block.Seal && m.clock.Due(m.p, m.block.TimeMS) {
-		return m.endEpoch()
 	}
 	return m.settled()
 }

@@ -32,6 +32,16 @@ func CurrentSet(v state.View) (*valset.Set, error) {
 	return makeSet(c.Epoch, list)
 }
 
+// PastSet returns the set of an epoch that has ended, while v keeps it. Errors:
+// state.ErrUnknown.
+func PastSet(v state.View, epoch uint64) (*valset.Set, error) {
+	p, err := state.GetPastSet(v, epoch)
+	if err != nil {
+		return nil, err
+	}
+	return makeSet(epoch, p.Validators)
+}
+
 // NextSet returns the set of the next epoch as elected from v, the state after the
 // parent of a seal (econ.Elect). A validator may sit in it if it is neither jailed
 // nor removed, its self bond is at least min_self_bond, its keys may act, and it
@@ -128,10 +138,8 @@ func (m *machine) endEpoch() error {
 	if err := m.shareFees(); err != nil {
 		return fmt.Errorf("%w: rewards of epoch %d: %w", ErrFault, ended, err)
 	}
-	if m.block.Seal {
-		if err := m.turnSet(); err != nil {
-			return fmt.Errorf("%w: validators after epoch %d: %w", ErrFault, ended, err)
-		}
+	if err := m.turnSet(); err != nil {
+		return fmt.Errorf("%w: validators after epoch %d: %w", ErrFault, ended, err)
 	}
 	m.clock.Epoch, m.clock.EpochStartMS, m.clock.EpochCTimeMS = ended+1, m.block.TimeMS, m.clock.CTimeMS
 	return m.settled()

@@ -61,34 +61,6 @@ func TestASealThatDoesNotFollowTheStateStopsTheNode(t *testing.T) {
 	}
 }
 
-// Without seals the first block that is late ends the epoch before its
-// transactions; headers keep the first epoch and the set stays.
-func TestTimeEpochsEndWithoutASeal(t *testing.T) {
-	c := newChain(t)
-	c.env.TimeEpochs = true
-	clock := c.clock()
-	drip := func(ms uint64, n int) Result {
-		clock.Height, clock.TimeMS = clock.Height+1, clock.TimeMS+ms
-		res, err := run(c.view, c.env, blockInfo{Height: clock.Height, TimeMS: clock.TimeMS}, []tx.Verified{c.sign(n, &tx.FaucetDrip{To: addr(5)})})
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.view.write(res.Writes)
-		return res
-	}
-	for i, x := range []struct {
-		ms, epoch uint64
-		code      tx.Code
-	}{{1, 0, tx.OK}, {9_998, 0, tx.ObjLimit}, {1, 1, tx.OK}, {30_000, 2, tx.OK}, {9_999, 2, tx.ObjLimit}} {
-		if res := drip(x.ms, i); res.Receipts[0].Code != x.code || c.clock().Epoch != x.epoch {
-			t.Errorf("drip %d: %v in epoch %d", i, res.Receipts[0].Code, c.clock().Epoch)
-		}
-	}
-	if vals, err := state.GetValidators(c.view); err != nil || len(vals) != 2 {
-		t.Error(vals, err)
-	}
-}
-
 // What does not fit into the seal's budget runs in the next blocks.
 func TestEXE02ASealLeavesTheRestToTheNextBlock(t *testing.T) {
 	w, offer, book := served(t)

@@ -62,7 +62,7 @@ func newMachine(v state.View, env Env, b blockInfo) (*machine, error) {
 		return nil, fmt.Errorf("%w: time %d ms not after %d ms", ErrFault, b.TimeMS, c.TimeMS)
 	case b.Leader >= uint64(len(m.validators)):
 		return nil, fmt.Errorf("%w: leader %d of %d", ErrFault, b.Leader, len(m.validators))
-	case b.Epoch != c.Epoch && !env.TimeEpochs:
+	case b.Epoch != c.Epoch:
 		return nil, fmt.Errorf("%w: block of epoch %d on a state of epoch %d", ErrFault, b.Epoch, c.Epoch)
 	}
 	m.dues = m.p.DuePerBlock

@@ -170,11 +170,11 @@ func (c *Chain) EpochStart() (consensus.EpochStart, error) {
 	if err != nil || h.Kind != header.KindSeal {
 		return consensus.EpochStart{Header: *h}, err
 	}
-	before, err := c.ViewAt(height - 1)
+	now, err := c.View()
 	if err != nil {
 		return consensus.EpochStart{}, err
 	}
-	set, err := exec.CurrentSet(before)
+	set, err := exec.PastSet(now, h.Epoch)
 	proof := cert.FinalityProof{Finalization: *fin, Headers: carriers}
 	return consensus.EpochStart{Header: *h, Proof: proof.Encode(), Set: set}, err
 }

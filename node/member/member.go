@@ -155,10 +155,15 @@ func (m *Member) core() (consensus.Config, error) {
 		return consensus.Config{}, err
 	}
 	p, err := state.GetParams(view)
-	params := consensus.LocalParams()
-	params.EpochMS = p.EpochMS
 	return consensus.Config{ChainID: c.Env().ChainID, Set: c.Set(), Seed: start.Header.Beacon, Start: start, Root: root,
-		Key: key, BLS: bls.Derive(key), VRF: vrf.Derive(key), Params: params}, err
+		Key: key, BLS: bls.Derive(key), VRF: vrf.Derive(key), Params: timers(p)}, err
+}
+
+// timers are the parameters of consensus.
+func timers(p state.Params) consensus.Params {
+	c := p.Consensus
+	return consensus.Params{DeltaMS: c.DeltaMS, DeltaCapMS: c.DeltaCapMS, PaceMS: c.PaceMS, HeartbeatMS: c.HeartbeatMS,
+		DriftMS: c.DriftMS, LagMS: c.LagMS, CertifyMS: c.CertifyMS, EpochMS: p.EpochMS}
 }
 
 // Run votes or follows, epoch by epoch, until ctx ends (nil) or the node must stop

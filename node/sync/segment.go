@@ -63,7 +63,7 @@ func (g *segment) add(frame []byte) error {
 	hash := b.Header.Hash()
 	seal := b.Header.Kind == header.KindSeal
 	own := b.Final != nil && (seal || b.Final.View == b.Header.View)
-	err := g.place(&b.Header, own)
+	err := g.place(&b, own)
 	if err == nil {
 		err = b.Header.Check()
 	}
@@ -118,7 +118,8 @@ func (g *segment) prove() error {
 
 // place checks that the block is of the segment's epoch and part of the chain; own
 // says that it comes with its finalization.
-func (g *segment) place(h *header.Header, own bool) error {
+func (g *segment) place(b *Block, own bool) error {
+	h := &b.Header
 	switch {
 	case g.sealed:
 		return errors.New("a block after the seal in one answer")
@@ -126,6 +127,8 @@ func (g *segment) place(h *header.Header, own bool) error {
 		return errors.New("a carrier is no part of the chain")
 	case h.Kind == header.KindSeal && !own:
 		return errors.New("a seal without proof")
+	case len(b.Carriers) > cert.MaxProofHeaders || len(b.Carriers) > 0 && h.Kind != header.KindSeal:
+		return fmt.Errorf("%d carriers above a block of kind %d", len(b.Carriers), h.Kind)
 	case h.Epoch != g.set.Epoch() || h.SetHash != g.set.Hash():
 		return fmt.Errorf("epoch %d or its set is not ours, %d", h.Epoch, g.set.Epoch())
 	}
@@ -134,12 +137,6 @@ func (g *segment) place(h *header.Header, own bool) error {
 
 // proved checks that the block's certificate makes it final.
 func (g *segment) proved(b *Block) error {
-	if b.Header.Kind != header.KindSeal && len(b.Carriers) != 0 {
-		return errors.New("carriers above a block that is no seal")
-	}
-	if len(b.Carriers) > cert.MaxProofHeaders {
-		return fmt.Errorf("%d carriers", len(b.Carriers))
-	}
 	p := cert.FinalityProof{Finalization: *b.Final, Headers: b.Carriers}
 	return p.Verify(g.set, g.s.cfg.Chain.Env().ChainID, &b.Header)
 }
