@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint fuzz sim twins e2e join compare compare-test bench clean
+# Targets: build demo test deps lint fuzz sim twins mutants e2e join compare compare-test bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 FUZZTIME ?= 5s
 RACE   := ./node/... ./p2p/... ./rpc/...
 
-.PHONY: build demo test deps lint fuzz sim twins e2e join compare compare-test bench clean
+.PHONY: build demo test deps lint fuzz sim twins mutants e2e join compare compare-test bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -53,6 +53,10 @@ VIEWS  ?= 4
 SAMPLE ?= 10000
 twins:
 	go test ./consensus/twins -run '^Test(Enumeration|Sample)$$' -v -count=1 -timeout 120m -args -views $(VIEWS) -sample $(SAMPLE)
+
+# One broken rule of the core at a time: which check notices, and in which run.
+mutants:
+	@set -o pipefail; go test -tags mutant -count=1 -timeout 60m -run '^TestMutants$$' ./consensus/coretest -v | grep -vE '^ *(=== RUN|--- PASS)'
 
 # Real processes under load; one is killed and comes back. RATE transfers a second for SECS seconds. As root on
 # Linux also 4 and 7 processes in network namespaces, through faults of FAULTSECS seconds each.

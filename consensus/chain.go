@@ -17,6 +17,11 @@ func (c *Core) decide() {
 	c.far = false
 	for i := 0; i < len(c.chosen) && c.out.Err == nil && !c.done; i++ {
 		fin := c.views[c.chosen[i]].finalization
+		if broken(mutNotarizedSeal) && fin == nil {
+			if b := c.blocks[c.views[c.chosen[i]].notarization.Hash()]; b != nil && b.head.Kind == header.KindSeal {
+				fin = c.views[c.chosen[i]].notarization
+			}
+		}
 		if fin == nil {
 			continue
 		}
@@ -158,6 +163,9 @@ func (c *Core) request() {
 	again := c.retryAt != 0 && c.now >= c.retryAt && !broken(mutAskOnce)
 	missing := c.catchUp(again)
 	for _, v := range c.chosen {
+		if broken(mutNoAncestor) && v != c.chosen[len(c.chosen)-1] {
+			continue
+		}
 		w := c.views[v]
 		q := w.certificate()
 		missing = c.obtain(w, q.Hash(), q, again) || missing
@@ -217,7 +225,7 @@ func (c *Core) obtain(w *view, hash header.Hash, q *cert.Certificate, again bool
 	if b.invalid || c.lawful(b) == bad {
 		return false
 	}
-	if b.head.Kind == header.KindCarrier { // nothing to fetch or execute
+	if b.head.Kind == header.KindCarrier && !broken(mutRunCarriers) { // nothing to fetch or execute
 		c.dirty, b.held = c.dirty || !b.held, true
 		return false
 	}

@@ -51,7 +51,11 @@ func leaves(first []byte, gap [][]byte) [][]byte {
 // propose asks the driver for batches when the current view is ours and the
 // network wants a block (CONS-20, CONS-33, CONS-53).
 func (c *Core) propose() {
-	if !c.signs(c.cur) || c.sched.Leader(c.cur) != c.self || c.building == c.cur || !c.wanted() {
+	leader := c.sched.Leader(c.cur)
+	if broken(mutLeaderOff) {
+		leader = c.sched.Leader(c.cur + 1)
+	}
+	if !c.signs(c.cur) || leader != c.self || c.building == c.cur || !c.wanted() {
 		return
 	}
 	w := c.at(c.cur)

@@ -17,7 +17,7 @@ func (c *Core) onMessage(v msg.Verified) {
 		return
 	}
 	switch m := v.Message(); {
-	case epochOf(m) != c.cfg.Set.Epoch(): // checked under another core's set
+	case m.Epoch() != c.cfg.Set.Epoch(): // checked under another core's set
 	case m.Vote != nil:
 		c.onVote(m)
 	case m.Cert != nil:
@@ -25,21 +25,6 @@ func (c *Core) onMessage(v msg.Verified) {
 	case m.Proposal != nil:
 		c.onProposal(v)
 	}
-}
-
-// epochOf returns the epoch of a message.
-func epochOf(m *msg.Message) uint64 {
-	switch {
-	case m.Vote != nil:
-		return m.Vote.Epoch
-	case m.Cert != nil:
-		return m.Cert.Epoch
-	case m.Proposal != nil:
-		return m.Proposal.Header.Epoch
-	case m.Batch != nil:
-		return m.Batch.Epoch
-	}
-	return 0
 }
 
 func (c *Core) onVote(m *msg.Message) {
@@ -140,7 +125,7 @@ func (c *Core) spread(q *cert.Certificate, raw []byte) {
 	if c.restoring || c.self < 0 {
 		return
 	}
-	if q.Has(c.self) {
+	if q.Has(c.self) && !broken(mutCertEarly) {
 		c.out.Send = append(c.out.Send, raw)
 	} else {
 		c.out.Relay = append(c.out.Relay, raw)
@@ -232,7 +217,7 @@ func (c *Core) learn(p *msg.Proposal, raw []byte, hash header.Hash, leaves []*ce
 func (c *Core) Want(m *msg.Message) bool {
 	root := c.root.view
 	switch {
-	case c.done || epochOf(m) != c.cfg.Set.Epoch():
+	case c.done || m.Epoch() != c.cfg.Set.Epoch():
 		return m.Batch != nil
 	case m.Vote != nil:
 		v := m.Vote

@@ -74,14 +74,16 @@ func (c *Core) rooted(b *block) verdict {
 	case broken(mutNoRootCheck):
 		return good
 	case p.state == h.StateRoot && p.receipts == h.ReceiptsRoot && (len(h.VRF) > 0) == c.rules.Draw(h, p.waiting) &&
-		(h.Kind != header.KindSeal || bytes.Equal(h.NextSet, p.next[:])):
+		(h.Kind != header.KindSeal || broken(mutNextSet) || bytes.Equal(h.NextSet, p.next[:])):
 		return good
 	}
 	return bad
 }
 
 // signs reports whether this key may sign anything of a view (CONS-45).
-func (c *Core) signs(v uint64) bool { return c.self >= 0 && v > c.cfg.NoSignUpTo }
+func (c *Core) signs(v uint64) bool {
+	return c.self >= 0 && (v > c.cfg.NoSignUpTo || broken(mutNoGuard))
+}
 
 // voteNotarize is CONS-21 for the current view.
 func (c *Core) voteNotarize() {
@@ -111,7 +113,7 @@ func (c *Core) voteFinalize() {
 	}
 	for _, v := range c.chosen {
 		w := c.views[v]
-		if !c.signs(v) || w.notarization == nil || w.own.finalize != nil ||
+		if !c.signs(v) && !broken(mutLateVote) || w.notarization == nil || w.own.finalize != nil ||
 			w.own.nullify != nil && !broken(mutFinalizeNull) ||
 			w.own.notarize != nil && w.own.notarized != w.notarization.Hash() && !broken(mutFinalizeOther) {
 			continue

@@ -35,7 +35,7 @@ func (s *Sim) Convict() (Forks, error) {
 				continue
 			}
 			power := s.convictPair(&f, a, b, at)
-			if over := power - min(power, s.set.Faulty()); f.Pairs == 0 || over < f.LeastOver {
+			if over := power - min(power, s.epochs[0].set.Faulty()); f.Pairs == 0 || over < f.LeastOver {
 				f.LeastOver = over
 			}
 			f.Pairs++
@@ -76,11 +76,11 @@ func (s *Sim) Forked() (a, b *Node) {
 	return nil, nil
 }
 
-// Honest reports whether a validator follows the rules.
-func (s *Sim) Honest(index int) bool { return s.faults[index] == Honest }
+// Honest reports whether a validator of the first set follows the rules.
+func (s *Sim) Honest(index int) bool { return s.people[index].fault == Honest }
 
-// Set returns the validator set.
-func (s *Sim) Set() *valset.Set { return s.set }
+// Set returns the validators of the first epoch.
+func (s *Sim) Set() *valset.Set { return s.epochs[0].set }
 
 // divergence returns the first height at which both have a block, and another
 // one; -1 if there is none.
@@ -94,29 +94,30 @@ func divergence(a, b *Node) int {
 }
 
 func (s *Sim) convictPair(f *Forks, a, b *Node, at int) uint64 {
-	list, err := evidence.Fork(s.set, s.chainID, a.branch(at), b.branch(at))
+	set := s.epochs[0].set // a run with more than f never ends its epoch
+	list, err := evidence.Fork(set, s.chainID, a.branch(at), b.branch(at))
 	if err != nil {
 		s.fail("CONS-50", "nodes %s and %s differ at height %d: %v", a.name, b.name, at, err)
 		return 0
 	}
 	power := uint64(0)
 	for i := range list {
-		offences, err := evidence.Check(s.set, s.chainID, &list[i])
+		offences, err := evidence.Check(set, s.chainID, &list[i])
 		if err != nil {
 			s.fail("CONS-50", "evidence that does not hold: %v", err)
 		}
 		f.Kinds[list[i].Kind()]++
 		for _, o := range offences {
-			power += s.set.Power(o.Index)
-			if s.faults[o.Index] == Honest {
+			power += set.Power(o.Index)
+			if s.person(o.Epoch, uint64(o.Index)).fault == Honest {
 				s.fail("I10-no-self-evidence", "%v convicts honest %d", o.Kind, o.Index)
 			}
 		}
 	}
-	if power <= s.set.Faulty() {
-		s.fail("CONS-50", "nodes %s and %s differ at height %d: power %d convicted, f is %d", a.name, b.name, at, power, s.set.Faulty())
+	if power <= set.Faulty() {
+		s.fail("CONS-50", "nodes %s and %s differ at height %d: power %d convicted, f is %d", a.name, b.name, at, power, set.Faulty())
 	}
-	s.trace("nodes %s and %s differ at height %d: power %d of %d convicted by %v", a.name, b.name, at, power, s.set.Total(), list[0].Kind())
+	s.trace("nodes %s and %s differ at height %d: power %d of %d convicted by %v", a.name, b.name, at, power, set.Total(), list[0].Kind())
 	return power
 }
 
@@ -137,24 +138,22 @@ func (n *Node) branch(at int) evidence.Branch {
 // watch feeds a message that somebody sent to the finder of all messages, and
 // asserts I10 for what it finds.
 func (s *Sim) watch(v msg.Verified) {
-	if s.finder == nil {
-		s.finder = evidence.NewFinder(s.set, s.chainID, s.genesis.Header.Beacon, 1)
-	}
-	s.finder.Advance(s.top)
-	for _, e := range s.finder.Add(v) {
-		s.accuse(&e)
+	e := s.epochs[v.Message().Epoch()]
+	e.finder.Advance(e.top)
+	for _, ev := range e.finder.Add(v) {
+		s.accuse(e, &ev)
 	}
 }
 
 // accuse asserts that evidence holds and names faulty validators only.
-func (s *Sim) accuse(e *evidence.Evidence) {
-	court := evidence.Court{ChainID: s.chainID, Set: s.set, Seed: &s.genesis.Header.Beacon}
-	offences, err := court.Check(e)
+func (s *Sim) accuse(e *epoch, ev *evidence.Evidence) {
+	court := evidence.Court{ChainID: s.chainID, Set: e.set, Seed: &e.root.Beacon}
+	offences, err := court.Check(ev)
 	if err != nil {
 		s.fail("I10-no-self-evidence", "found evidence that does not hold: %v", err)
 	}
 	for _, o := range offences {
-		if s.faults[o.Index] == Honest {
+		if s.person(o.Epoch, uint64(o.Index)).fault == Honest {
 			s.fail("I10-no-self-evidence", "%v of view %d accuses honest %d", o.Kind, o.View, o.Index)
 		}
 	}

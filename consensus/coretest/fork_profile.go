@@ -11,6 +11,7 @@ func DrawOver(seed uint64) Profile {
 	r := detrand.NewSplitMix(seed ^ 0x6f766572)
 	p := Draw(seed)
 	p.Over, p.Observer = true, false
+	p.Params.EpochMS, p.Keys, p.Joiners, p.Forgets = 0, false, 0, nil
 	for len(p.Powers) < 4 {
 		p.Powers = sets[r.Below(uint64(len(sets)))]
 	}

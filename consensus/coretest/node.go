@@ -3,9 +3,13 @@
 package coretest
 
 import (
+	"fmt"
+	"math"
 	"slices"
 
 	"github.com/openledger/openledger/consensus"
+	"github.com/openledger/openledger/consensus/cert"
+	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 )
 
@@ -14,10 +18,12 @@ import (
 // consensus.Output demands, no more.
 type Node struct {
 	s     *Sim
-	index int // in the set; -1 is an observer
+	who   int // person; -1 is an observer
 	id    int
 	name  string
-	twin  bool // a faulty copy: nothing is asserted of it
+	twin  bool   // a faulty copy: nothing is asserted of it
+	ep    *epoch // of the core
+	index int    // in the set of ep; -1 follows only
 
 	core  *consensus.Core // nil while down
 	life  int             // incarnation; answers to an earlier one are dropped
@@ -34,19 +40,23 @@ type Node struct {
 	waiting []consensus.Fetch
 	syncing bool
 	lowest  uint64 // view that must never be undercut (I8)
+	guard   place  // lease: nothing above it was signed
+	bound   place  // nothing up to it is signed any more: the log was lost
 }
 
 type commit struct {
 	root    consensus.Root
 	prop    []byte
 	digests [][32]byte
+	proof   *cert.FinalityProof // of a seal
 }
 
-func newNode(s *Sim, index, id int) *Node {
-	n := &Node{s: s, index: index, id: id, bodies: map[[32]byte]bool{}, name: "observer"}
-	if index >= 0 {
-		n.name = string(rune('0' + index))
-		n.twin = s.faults[index] == Twin
+func newNode(s *Sim, who, id int) *Node {
+	n := &Node{s: s, who: who, id: id, bodies: map[[32]byte]bool{}, name: "observer"}
+	n.ep, n.index = s.epochs[0], s.epochs[0].index(who)
+	if who >= 0 {
+		n.name = fmt.Sprint(who)
+		n.twin = s.people[who].fault == Twin
 	}
 	n.db = []commit{{root: s.genesis}}
 	n.safe = 1
@@ -66,30 +76,87 @@ func (n *Node) Restart() {
 	if n.core != nil || n.s.failure != nil {
 		return
 	}
-	cfg := consensus.Config{
-		ChainID: n.s.chainID, Set: n.s.set, Seed: n.s.genesis.Header.Beacon, Root: n.last().root, Params: n.s.Params,
+	n.start()
+	if n.core != nil {
+		n.s.trace("%d ms: node %s starts at height %d with %d records", n.s.now, n.name, n.Height(), len(n.log))
+		n.restored()
 	}
-	if n.index >= 0 {
-		cfg.Key = n.s.keys[n.index]
+}
+
+// nextEpoch makes the core that goes on from the seal just committed.
+func (n *Node) nextEpoch() {
+	if h := &n.last().root.Header; n.core == nil || h.Kind != header.KindSeal || h.Epoch != n.ep.number {
+		return
+	}
+	n.start()
+	if n.core != nil {
+		role := fmt.Sprintf("validator %d of %d", n.index, n.ep.set.Len())
+		if n.index < 0 {
+			role = "a follower"
+		}
+		n.s.trace("%d ms: %s: enters epoch %d as %s", n.s.now, n.name, n.ep.number, role)
+		n.restored()
+	}
+}
+
+// start makes the core of the epoch that the last block is of, or that it seals.
+func (n *Node) start() {
+	n.ep, n.lowest = n.epochOf(n.last()), 0
+	n.index = n.ep.index(n.who)
+	cfg := consensus.Config{
+		ChainID: n.s.chainID, Set: n.ep.set, Seed: n.ep.root.Beacon, Root: n.last().root, Params: n.s.Params,
+		Start: n.ep.start(n.proofOf(n.ep)),
+	}
+	if n.who >= 0 {
+		p := &n.s.people[n.who]
+		cfg.Key, cfg.BLS, cfg.VRF = p.key, p.bls, p.vrf
+	}
+	switch e := n.ep.number; {
+	case e < n.bound.epoch:
+		cfg.NoSignUpTo = math.MaxUint64
+	case e == n.bound.epoch:
+		cfg.NoSignUpTo = n.bound.view
 	}
 	core, err := consensus.New(cfg)
 	if err != nil {
+		n.core = nil
 		n.s.fail("config", "node %s: %v", n.name, err)
 		return
 	}
 	n.core, n.timer, n.syncing, n.waiting, n.held = core, 0, false, nil, nil
 	n.life++
+}
+
+// epochOf returns the epoch of the block above c.
+func (n *Node) epochOf(c *commit) *epoch {
+	h := &c.root.Header
+	if h.Kind == header.KindSeal {
+		return n.s.epochAfter(n, h, c.proof.Encode())
+	}
+	return n.s.epochs[h.Epoch]
+}
+
+// proofOf returns the node's own proof of the root of an epoch.
+func (n *Node) proofOf(e *epoch) []byte {
+	if p := n.db[e.root.Height].proof; p != nil {
+		return p.Encode()
+	}
+	return nil
+}
+
+// restored gives the core its records.
+func (n *Node) restored() {
 	var records []consensus.Record
-	for _, b := range n.log {
+	for _, b := range append(slices.Clone(n.log), n.tail...) {
 		r, err := consensus.DecodeRecord(b)
 		if err != nil {
 			n.s.fail("record", "node %s: %v", n.name, err)
 		}
 		records = append(records, r)
 	}
-	n.s.trace("%d ms: node %s starts at height %d with %d records", n.s.now, n.name, n.Height(), len(records))
 	n.step(consensus.Restored{Records: records})
 	n.work()
+	n.poll()
 }
 
 // Crash loses memory, a random end of what was appended but not synced, and
@@ -104,6 +171,10 @@ func (n *Node) Crash() {
 	n.log = append(n.log, n.tail[:n.s.rng.Below(uint64(len(n.tail)+1))]...)
 	n.tail = nil
 	n.db = n.db[:n.safe]
+	if n.who >= 0 && n.s.people[n.who].forgets && !n.s.healed && n.s.rng.Below(2) == 0 {
+		n.s.trace("%d ms: node %s loses its log", n.s.now, n.name)
+		n.log, n.bound = nil, place{n.guard.epoch, n.guard.view + 16}
+	}
 	n.pool = nil
 	n.bodies = map[[32]byte]bool{}
 	for _, b := range n.log {
@@ -147,6 +218,10 @@ func (n *Node) receive(raw []byte) {
 		return
 	}
 	c := n.s.check(raw)
+	if c.m != nil && c.m.Epoch() > n.ep.number {
+		n.sync() // the epoch has ended elsewhere
+		return
+	}
 	// Want may be asked before another copy of the message is stepped.
 	if c.err == nil && (n.s.rng.Below(4) == 0 || n.core.Want(c.m)) {
 		n.step(consensus.Message{Verified: c.v})
@@ -171,7 +246,7 @@ func (n *Node) step(e consensus.Event) {
 	}
 	if !n.twin {
 		n.s.book.afterStep(n, before)
-		n.s.advanced(n.core.View())
+		n.s.advanced(n.ep, n.core.View())
 	}
 	// Like the driver, sometimes take more inputs before acting once on all.
 	if n.held != nil {
@@ -215,7 +290,7 @@ func (n *Node) burn() bool {
 func (n *Node) act(out consensus.Output) {
 	for _, raw := range out.Relay {
 		n.s.book.relayed(n, raw)
-		n.s.broadcast(n.index, raw)
+		n.s.broadcast(n.ep, n.who, raw)
 	}
 	if n.burn() {
 		return
@@ -235,7 +310,7 @@ func (n *Node) act(out consensus.Output) {
 	for _, raw := range out.Send {
 		n.s.book.sent(n, raw)
 		n.tell(raw)
-		n.s.broadcast(n.index, raw)
+		n.s.broadcast(n.ep, n.who, raw)
 		if n.burn() {
 			return
 		}
@@ -260,6 +335,7 @@ func (n *Node) act(out consensus.Output) {
 	for _, e := range out.Evidence {
 		n.s.book.accused(n, e)
 	}
+	n.nextEpoch()
 }
 
 func (n *Node) tell(raw []byte) {
@@ -279,6 +355,9 @@ func (n *Node) append(r consensus.Record) {
 			}
 		}
 	}
+	if at := (place{r.Epoch, r.View}); at.above(n.guard) {
+		n.guard = place{r.Epoch, r.View | 15} // the guard is on disk before the log
+	}
 	n.tail = append(n.tail, r.Encode())
 	if v, err := n.s.verify(r.Data); err == nil && v.Message().Vote != nil {
 		n.s.book.learn(n.s, v) // it may leave as part of a certificate only
@@ -295,13 +374,14 @@ func (n *Node) decide(d consensus.Decision) {
 	if fin.Hash() != d.Block {
 		fin = n.s.book.finalization(d.Block, fin)
 	}
-	state, receipts := n.s.book.result(d.Block)
 	n.commit(commit{
-		root:    consensus.Root{Header: d.Header, Finalization: fin, StateRoot: state, ReceiptsRoot: receipts},
-		prop:    n.core.Proposal(d.Block),
-		digests: d.Digests,
+		root: n.s.book.root(d.Header, fin), prop: n.core.Proposal(d.Block), digests: d.Digests, proof: d.Proof,
 	})
-	n.s.trace("%d ms: %s: decides %s height=%d view=%d", n.s.now, n.name, n.s.Name(d.Block), d.Header.Height, d.Header.View)
+	end := ""
+	if d.Proof != nil {
+		end = fmt.Sprintf(": the seal of epoch %d, proved in view %d", d.Header.Epoch, d.Proof.Finalization.View)
+	}
+	n.s.trace("%d ms: %s: decides %s height=%d view=%d%s", n.s.now, n.name, n.s.Name(d.Block), d.Header.Height, d.Header.View, end)
 }
 
 func (n *Node) commit(c commit) {
@@ -315,11 +395,13 @@ func (n *Node) finish() {
 	if n.s.rng.Below(4) == 0 {
 		n.persist()
 	}
-	if n.index >= 0 && n.s.Observer && !n.twin {
-		fin := n.last().root.Finalization
-		o := n.s.nodes[len(n.s.nodes)-1]
-		raw := fin.Encode()
-		n.s.link(-1, -1, func() { o.receive(raw) })
+	if n.index >= 0 && !n.twin {
+		raw := n.last().root.Finalization.Encode()
+		for _, o := range n.s.nodes {
+			if n.ep.index(o.who) < 0 {
+				n.s.link(-1, -1, func() { o.receive(raw) })
+			}
+		}
 	}
 	n.work()
 }
@@ -328,15 +410,20 @@ func (n *Node) finish() {
 // own Finalization is not known cannot be a root, so it is not counted.
 func (n *Node) persist() {
 	for i := len(n.db); i > n.safe; i-- {
-		if r := &n.db[i-1].root; r.Finalization != nil && r.Finalization.Hash() == r.Header.Hash() {
+		c := &n.db[i-1]
+		if fin := c.root.Finalization; c.proof != nil || fin != nil && fin.Hash() == c.root.Header.Hash() {
 			n.safe = i
 			break
 		}
 	}
-	root := n.db[n.safe-1].root.Header.View
+	c := &n.db[n.safe-1]
+	root := placeOf(&c.root.Header)
+	if c.proof != nil {
+		root.view = math.MaxUint64 // nothing of the epoch matters any more
+	}
 	n.log = slices.DeleteFunc(n.log, func(b []byte) bool {
 		r, _ := consensus.DecodeRecord(b)
-		return r.View <= root
+		return !place{r.Epoch, r.View}.above(root)
 	})
 }
 

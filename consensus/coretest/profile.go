@@ -21,6 +21,7 @@ const (
 	Flood            // votes of far views and many blocks
 	Withhold         // bodies for some validators only
 	Collude          // signs whatever anybody signs, on every side; only in DrawOver
+	BadShare         // shares that do not hold; only with Keys
 )
 
 // Profile describes one run. Times are virtual milliseconds.
@@ -28,6 +29,9 @@ type Profile struct {
 	Powers    []uint64
 	Faults    []Fault // by validator, in the order of Powers
 	Observer  bool    // one more node follows without a key
+	Joiners   int     // further nodes that may become validators
+	Keys      bool    // validators have BLS and VRF keys
+	Forgets   []bool  // by validator: loses its log now and then, not its guard
 	Over      bool    // more than f is faulty: forks are allowed, and must be convicted
 	Busy      bool    // there is always work, so views never last
 	Join      bool    // nodes sometimes act on several steps at once
@@ -44,6 +48,9 @@ type Profile struct {
 	HealAt    uint64
 	EndAt     uint64
 	Params    consensus.Params
+
+	mild  bool   // nobody is faulty, but who in spare might be
+	spare []bool // by validator
 }
 
 // Powers of validator sets: one, equal and unequal stakes. Two have a total
@@ -79,7 +86,36 @@ func Draw(seed uint64) Profile {
 		p.Busy, p.EndAt, p.Params.PaceMS = true, p.HealAt+24_000, 300
 	}
 	p.corrupt(r)
+	if r.Below(2) == 0 {
+		p.epochs(r)
+	}
 	return p
+}
+
+// epochs lets epochs end, sets change, and logs get lost.
+func (p *Profile) epochs(r *detrand.SplitMix) {
+	p.Params.EpochMS, p.Joiners = 4_000+r.Below(8_000), int(r.Below(4))
+	if p.DelayMin > 100 {
+		p.Params.EpochMS += 10_000 // else every block is a seal
+	}
+	p.Forgets = make([]bool, len(p.Powers))
+	if p.mild {
+		for i, m := range p.spare {
+			p.Forgets[i] = m && r.Below(2) == 0
+		}
+	}
+	if r.Below(12) > 0 {
+		return
+	}
+	p.Keys, p.Params.CertifyMS = true, 3_000
+	if p.DelayMin < 100 {
+		p.EndAt = p.HealAt + 20_000
+	}
+	for i, f := range p.Faults {
+		if f != Honest && f != Twin && r.Below(2) == 0 {
+			p.Faults[i] = BadShare
+		}
+	}
 }
 
 // corrupt makes validators faulty as long as their power stays at most f.
@@ -90,10 +126,11 @@ func (p *Profile) corrupt(r *detrand.SplitMix) {
 	}
 	left := (total - 1) / 3
 	kind := Fault(r.Below(uint64(Withhold) + 1))
+	p.mild, p.spare = kind == Honest, make([]bool, len(p.Powers))
 	for _, i := range r.Perm(len(p.Powers)) {
 		if p.Powers[i] <= left {
 			left -= p.Powers[i]
-			p.Faults[i] = kind
+			p.Faults[i], p.spare[i] = kind, true
 		}
 	}
 }

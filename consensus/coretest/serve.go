@@ -7,6 +7,7 @@ import (
 
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/consensus/cert"
+	"github.com/openledger/openledger/consensus/header"
 )
 
 // serve starts what the core asks for.
@@ -25,10 +26,11 @@ func (n *Node) serve(r consensus.Request) {
 	case consensus.Sync:
 		n.sync()
 	case consensus.Execute:
-		state, receipts := n.s.book.execute(r.Block, r.Header, r.Digests)
-		n.later(n.s.rng.Below(n.s.execTime()), func() {
-			n.step(consensus.Executed{Block: r.Block, StateRoot: state, ReceiptsRoot: receipts})
-		})
+		if r.Header.Kind == header.KindCarrier {
+			n.s.fail("I11-root", "node %s executes a carrier", n.name)
+		}
+		answer := n.s.book.execute(n.s, r.Block, r.Header, r.Digests).executed(r.Block)
+		n.later(n.s.rng.Below(n.s.execTime()), func() { n.step(answer) })
 	case consensus.Discard:
 		n.waiting = slices.DeleteFunc(n.waiting, func(f consensus.Fetch) bool { return slices.Contains(r.Blocks, f.Block) })
 	}
@@ -66,8 +68,8 @@ func (n *Node) build(r consensus.Build) {
 
 func (n *Node) pushBodies(digests [][32]byte) {
 	for _, o := range n.s.nodes {
-		if o.index != n.index && o.index >= 0 {
-			n.s.link(n.index, o.index, func() { o.hold(digests) })
+		if o.who != n.who && n.ep.index(o.who) >= 0 {
+			n.s.link(n.who, o.who, func() { o.hold(digests) })
 		}
 	}
 }
@@ -103,7 +105,11 @@ func (n *Node) answer(f consensus.Fetch) bool {
 func (n *Node) peer(holders []int) *Node {
 	var list []*Node
 	for _, o := range n.s.nodes {
-		if o.index >= 0 && o.index != n.index && (holders == nil || slices.Contains(holders, o.index)) {
+		i := n.ep.index(o.who)
+		if i < 0 && holders == nil {
+			i = o.index // a validator of a later epoch
+		}
+		if i >= 0 && o.who != n.who && (holders == nil || slices.Contains(holders, i)) {
 			list = append(list, o)
 		}
 	}
@@ -119,12 +125,12 @@ func (n *Node) ask(o *Node, question func() func()) {
 		return
 	}
 	life := n.life
-	n.s.link(n.index, o.index, func() {
+	n.s.link(n.who, o.who, func() {
 		if o.core == nil {
 			return
 		}
 		if reply := question(); reply != nil {
-			n.s.link(o.index, n.index, func() {
+			n.s.link(o.who, n.who, func() {
 				if n.core != nil && n.life == life {
 					reply()
 				}
@@ -182,28 +188,88 @@ func (n *Node) sync() {
 	}
 	n.syncing = true
 	n.later(2_000, func() { n.syncing = false })
-	o := n.peer(nil)
+	o := n.source()
 	n.ask(o, func() func() {
 		blocks := slices.Clone(o.db)
 		return func() { n.adopt(blocks) }
 	})
 }
 
-// adopt commits the blocks above the own height up to the last one that has
-// its own Finalization.
+// source picks whom to sync from: any node once sets change, since those who know
+// the next set may not be in it.
+func (n *Node) source() *Node {
+	if n.s.Params.EpochMS == 0 {
+		return n.peer(nil)
+	}
+	list := slices.DeleteFunc(slices.Clone(n.s.nodes), func(o *Node) bool { return o == n || o.twin })
+	if len(list) == 0 {
+		return nil
+	}
+	return list[n.s.rng.Below(uint64(len(list)))]
+}
+
+// poll lets a follower ask for what it may have missed every 5 s.
+func (n *Node) poll() {
+	if n.s.Params.EpochMS > 0 && n.index < 0 {
+		n.later(5_000, func() {
+			n.sync()
+			n.poll()
+		})
+	}
+}
+
+// adopt commits the blocks above the own height up to the last one that is
+// proved, epoch by epoch.
 func (n *Node) adopt(blocks []commit) {
 	n.syncing = false
-	end := 0
+	for n.core != nil && n.s.failure == nil {
+		take, proof := n.segment(blocks)
+		if len(take) == 0 {
+			return
+		}
+		first, last := take[0].root.Header, &take[len(take)-1]
+		if err := proof.Link(first.Parent); err != nil || first.Parent != n.last().root.Header.Hash() {
+			n.s.fail("I1-agree", "node %s syncs at height %d: %v", n.name, n.Height(), err)
+			return
+		}
+		if _, err := n.s.verify(proof.Finalization.Encode()); err != nil {
+			n.s.fail("I9-quorum", "node %s syncs: %v", n.name, err)
+			return
+		}
+		for _, b := range take {
+			n.s.book.final(n, b.root.Header.Hash(), &b.root.Header)
+			for _, d := range b.digests {
+				n.bodies[d] = true
+			}
+			n.commit(b)
+		}
+		if last.proof != nil {
+			n.sealed(last)
+		}
+		n.persist()
+		n.s.trace("%d ms: %s: syncs to height=%d", n.s.now, n.name, n.Height())
+		n.step(consensus.Synced{Root: n.last().root})
+		n.nextEpoch()
+		n.work()
+	}
+}
+
+// segment returns the blocks of the own epoch above the own height up to the
+// last one that is proved, and their proof.
+func (n *Node) segment(blocks []commit) ([]commit, cert.FinalityProof) {
+	end := -1
 	for i, b := range blocks {
-		if fin := b.root.Finalization; fin != nil && fin.Hash() == b.root.Header.Hash() {
+		if h := &b.root.Header; h.Epoch != n.ep.number || h.Height <= n.Height() {
+			continue
+		}
+		if fin := b.root.Finalization; b.proof != nil || fin != nil && fin.Hash() == b.root.Header.Hash() {
 			end = i
 		}
 	}
-	if end == 0 || blocks[end].root.Header.Height <= n.Height() {
-		return
+	if end < 0 {
+		return nil, cert.FinalityProof{}
 	}
-	fin := blocks[end].root.Finalization
-	proof := cert.FinalityProof{Finalization: *fin}
+	var proof cert.FinalityProof
 	var take []commit
 	for _, b := range blocks[:end+1] {
 		if b.root.Header.Height > n.Height() {
@@ -211,23 +277,12 @@ func (n *Node) adopt(blocks []commit) {
 			proof.Headers = append(proof.Headers, b.root.Header)
 		}
 	}
-	if err := proof.Link(n.last().root.Header.Hash()); err != nil {
-		n.s.fail("I1-agree", "node %s syncs at height %d: %v", n.name, n.Height(), err)
-		return
+	last := take[len(take)-1]
+	if last.proof != nil {
+		proof.Headers = append(proof.Headers, last.proof.Headers...)
+		proof.Finalization = last.proof.Finalization
+	} else {
+		proof.Finalization = *last.root.Finalization
 	}
-	if _, err := n.s.verify(fin.Encode()); err != nil {
-		n.s.fail("I9-quorum", "node %s syncs: %v", n.name, err)
-		return
-	}
-	for _, b := range take {
-		n.s.book.final(n, b.root.Header.Hash(), &b.root.Header)
-		for _, d := range b.digests {
-			n.bodies[d] = true
-		}
-		n.commit(b)
-	}
-	n.persist()
-	n.s.trace("%d ms: %s: syncs to height=%d", n.s.now, n.name, n.Height())
-	n.step(consensus.Synced{Root: n.last().root})
-	n.work()
+	return take, proof
 }

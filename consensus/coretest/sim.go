@@ -10,12 +10,9 @@ import (
 
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/consensus/cert"
-	"github.com/openledger/openledger/consensus/evidence"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
-	"github.com/openledger/openledger/consensus/valset"
 	"github.com/openledger/openledger/internal/detrand"
-	"github.com/openledger/openledger/internal/keys"
 )
 
 // wallBase is the Unix time of the start of every run.
@@ -46,22 +43,18 @@ type Sim struct {
 	failure *Violation
 
 	chainID  [32]byte
-	set      *valset.Set
-	sched    *valset.Schedule
-	keys     []keys.PrivateKey // by set index
-	faults   []Fault           // by set index
+	people   []person
+	epochs   []*epoch // by number
 	genesis  consensus.Root
 	nodes    []*Node
 	villains []*villain
-	group    []int // partition of each node by set index; all equal when whole
+	group    []int // partition of each person; all equal when whole
 	healed   bool
 
 	checked map[string]checked // messages by their bytes
 	book    book
-	top     uint64 // largest view of an honest node
 	names   map[header.Hash]string
-	finder  *evidence.Finder // of everything that anybody sends
-	found   int              // offences that it found
+	found   int // offences found in everything that anybody sends
 }
 
 type checked struct {
@@ -76,14 +69,11 @@ func New(p Profile, seed uint64) *Sim {
 		Profile: p, rng: detrand.NewSplitMix(seed), checked: map[string]checked{}, book: newBook(), names: map[header.Hash]string{},
 	}
 	s.chainID = sha256.Sum256(binary.BigEndian.AppendUint64([]byte("coretest"), seed))
-	s.makeSet()
-	s.sched = valset.NewSchedule(s.set, sha256.Sum256(s.chainID[:]))
-	g := header.Genesis(s.chainID, s.set.Hash(), s.set.Epoch(), wallBase-1_000)
-	s.genesis = consensus.Root{Header: g, StateRoot: sha256.Sum256([]byte("state")), ReceiptsRoot: sha256.Sum256([]byte("receipts"))}
-	s.book.learnGenesis(&s.genesis)
-	s.group = make([]int, s.set.Len())
-	for i := range s.set.Len() {
-		switch s.faults[i] {
+	s.makePeople()
+	s.book.learnGenesis(s, &s.genesis)
+	s.group = make([]int, len(s.people))
+	for i := range s.people {
+		switch s.people[i].fault {
 		case Honest:
 			s.addNode(i)
 		case Twin:
@@ -100,31 +90,8 @@ func New(p Profile, seed uint64) *Sim {
 	return s
 }
 
-// makeSet derives keys and brings keys and faults into set order.
-func (s *Sim) makeSet() {
-	byKey := map[keys.PublicKey]int{}
-	var entries []valset.Entry
-	var all []keys.PrivateKey
-	for i, power := range s.Powers {
-		k := keys.FromSeed(sha256.Sum256(append(s.chainID[:], byte(i))))
-		byKey[k.Public()] = i
-		all = append(all, k)
-		entries = append(entries, valset.Entry{Address: keys.Address(k.Public()), Key: k.Public(), Power: power})
-	}
-	set, err := valset.New(0, entries)
-	if err != nil {
-		panic(err) // a broken profile
-	}
-	s.set = set
-	for i := range set.Len() {
-		j := byKey[set.Key(i)]
-		s.keys = append(s.keys, all[j])
-		s.faults = append(s.faults, s.Faults[j])
-	}
-}
-
-func (s *Sim) addNode(index int) {
-	n := newNode(s, index, len(s.nodes))
+func (s *Sim) addNode(who int) {
+	n := newNode(s, who, len(s.nodes))
 	s.nodes = append(s.nodes, n)
 	s.after(s.rng.Below(20), n.Restart)
 }
@@ -159,11 +126,12 @@ func (s *Sim) Until(end uint64, done func() bool) error {
 // Now returns the virtual time in milliseconds.
 func (s *Sim) Now() uint64 { return s.now }
 
-// Nodes lists the honest and twin nodes in set order, an observer last.
+// Nodes lists the honest and twin nodes in the order of the first set, then those
+// who may join, an observer last.
 func (s *Sim) Nodes() []*Node { return s.nodes }
 
 // Split parts the network: validators reach each other only within a group.
-// groups is by set index.
+// groups is in the order of Nodes' validators.
 func (s *Sim) Split(groups []int) { copy(s.group, groups) }
 
 // plan schedules what the profile asks for.
@@ -195,7 +163,7 @@ func (s *Sim) plan() {
 	// Afterwards one more transaction must become final soon (I14-live).
 	s.after(s.HealAt+8_000, func() {
 		s.book.goal = s.tx()
-		s.book.goalView = s.top
+		s.book.goalAt = place{s.newest().number, s.newest().top}
 		s.spreadTx(s.book.goal)
 	})
 }
@@ -258,11 +226,12 @@ func (s *Sim) link(from, to int, do func()) {
 	}
 }
 
-// broadcast brings raw to every node but those of the sender's key.
-func (s *Sim) broadcast(from int, raw []byte) {
+// broadcast brings raw to every validator of the epoch but those of the sender's
+// key.
+func (s *Sim) broadcast(e *epoch, from int, raw []byte) {
 	for _, n := range s.nodes {
-		if n.index != from && n.index >= 0 {
-			s.link(from, n.index, func() { n.receive(raw) })
+		if n.who != from && e.index(n.who) >= 0 {
+			s.link(from, n.who, func() { n.receive(raw) })
 		}
 	}
 	s.seen(from, raw)
@@ -277,7 +246,7 @@ func (s *Sim) seen(from int, raw []byte) {
 	s.book.learn(s, v)
 	s.watch(v)
 	for _, x := range s.villains {
-		if x.index != from {
+		if x.who != from {
 			x.see(v)
 		}
 	}
@@ -295,7 +264,10 @@ func (s *Sim) check(raw []byte) checked {
 		return c
 	}
 	if c.m, c.err = msg.Decode(raw); c.err == nil {
-		c.v, c.err = msg.Verify(s.set, s.chainID, c.m)
+		if c.m.Epoch() >= uint64(len(s.epochs)) {
+			return checked{m: c.m, err: msg.ErrEpoch}
+		}
+		c.v, c.err = msg.Verify(s.epochs[c.m.Epoch()].set, s.chainID, c.m)
 	}
 	s.checked[string(raw)] = c
 	return c
@@ -331,13 +303,13 @@ func (s *Sim) Name(h header.Hash) string {
 }
 
 // advanced notes that an honest node reached a view.
-func (s *Sim) advanced(v uint64) {
-	if v <= s.top {
+func (s *Sim) advanced(e *epoch, v uint64) {
+	if v <= e.top {
 		return
 	}
-	s.top = v
+	e.top = v
 	for _, x := range s.villains {
-		s.link(-1, -1, func() { x.lead(v) })
+		s.link(-1, -1, func() { x.lead(e, v) })
 	}
 }
 
@@ -350,7 +322,8 @@ func (s *Sim) describe(v msg.Verified) string {
 		return fmt.Sprintf("%v view=%d block=%s", m.Vote.Kind, m.Vote.View, s.Name(m.Vote.Hash()))
 	case m.Proposal != nil:
 		h := &m.Proposal.Header
-		return fmt.Sprintf("Proposal view=%d block=%s height=%d parent=%s txs=%d", h.View, s.Name(v.Hash()), h.Height, s.Name(h.Parent), h.Txs)
+		kind := [...]string{"", " seal", " carrier"}[h.Kind]
+		return fmt.Sprintf("Proposal view=%d block=%s height=%d parent=%s txs=%d%s", h.View, s.Name(v.Hash()), h.Height, s.Name(h.Parent), h.Txs, kind)
 	case m.Cert != nil && m.Cert.Kind == cert.Nullification:
 		return fmt.Sprintf("Nullification view=%d signers=%d", m.Cert.View, m.Cert.Count())
 	case m.Cert != nil:

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	seeds = flag.Uint64("seeds", 200, "number of seeds that TestSim runs")
+	seeds = flag.Uint64("seeds", 120, "number of seeds that TestSim runs")
 	seed  = flag.Uint64("seed", 0, "first seed that TestSim and TestOver run")
 	over  = flag.Uint64("over", 60, "number of seeds that TestOver runs")
 )
