@@ -94,15 +94,10 @@ func (b *bench) port() int { return b.basePort + b.nets%10*10 }
 
 // on starts a fresh network of a side, runs f and removes the network.
 func (b *bench) on(ctx context.Context, s side, f func(network, *load.Purse) error) error {
-	b.nets++
-	dir := filepath.Join(b.dir, fmt.Sprintf("net%d", b.nets))
 	b.settle(ctx)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	n, err := s.start(ctx, dir)
+	n, dir, err := b.start(ctx, s)
 	if err != nil {
-		return err // its logs stay
+		return err
 	}
 	defer n.Stop()
 	if err := f(n, b.purse.Fresh()); err != nil {
@@ -110,6 +105,23 @@ func (b *bench) on(ctx context.Context, s side, f func(network, *load.Purse) err
 	}
 	n.Stop()
 	return os.RemoveAll(dir)
+}
+
+// start makes a network; if a port is taken, which no program can know before,
+// again with others.
+func (b *bench) start(ctx context.Context, s side) (n network, dir string, err error) {
+	for range 3 {
+		b.nets++
+		dir = filepath.Join(b.dir, fmt.Sprintf("net%d", b.nets))
+		if err = os.MkdirAll(dir, 0o755); err != nil {
+			return nil, dir, err
+		}
+		if n, err = s.start(ctx, dir); err == nil || ctx.Err() != nil {
+			break
+		}
+		fmt.Fprintln(b.say, "starting again:", err) // its logs stay
+	}
+	return n, dir, err
 }
 
 // settle waits until the machine has nothing left to do, for a few seconds at

@@ -54,7 +54,8 @@ func compare(ctx context.Context, o options) error {
 		fmt.Fprintf(b.say, "-- %s (%.0f s so far)\n", step.name, time.Since(start).Seconds())
 		if err := step.do(ctx); err != nil {
 			if ctx.Err() != nil {
-				return ctx.Err()
+				b.note("Interrupted in the step %s; what was measured until then follows.", step.name)
+				break
 			}
 			b.note("The step %s ended with an error: %v.", step.name, err)
 		}
