@@ -14,6 +14,7 @@ import (
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/ledger/genesis"
+	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/node/seals"
 	"github.com/openledger/openledger/node/snapshot"
 	"github.com/openledger/openledger/node/store"
@@ -59,12 +60,17 @@ func (n *Node) join(ctx context.Context) error {
 		return err
 	}
 	limit := n.cfg.Settings.Sync.SnapshotLag
-	if limit == 0 || n.cfg.Settings.Store.Archive || !n.awaitPeers(ctx) || n.lag() <= limit {
+	if n.cfg.Settings.Store.Archive {
+		limit = 0
+	}
+	ahead := n.past.trust.Height > n.chain.Head().Height // nothing is believed before that block is found
+	far := limit > 0 && n.awaitPeers(ctx) && n.lag() > limit
+	if !ahead && !far {
 		return nil
 	}
 	n.state.Store("syncing")
 	l, err := n.trustRoot(ctx)
-	if err != nil {
+	if err != nil || !far {
 		return err
 	}
 	if err := seals.Follow(ctx, source{n}, l, n.past.seals, n.log); err != nil {
@@ -158,13 +164,26 @@ func (n *Node) trustRoot(ctx context.Context) (*cert.Light, error) {
 			if at = l.At(); at.ChainID != n.chain.Env().ChainID {
 				return nil, fmt.Errorf("%w: block %x of height %d is of another network", ErrTrust, t.Hash, t.Height)
 			}
-			return l, l.Expired(n.clock.Wall(), n.trustPeriod())
+			if err := l.Expired(n.clock.Wall(), n.trustPeriod()); err != nil {
+				return nil, fmt.Errorf("--trust: %w; get the hash of a newer block from somebody you trust", err)
+			}
+			return l, nil
 		}
 	}
 }
 
-// trustPeriod is two thirds of the unbonding time (CONS-49).
-func (n *Node) trustPeriod() uint64 { return 14 * 24 * 3_600_000 }
+// trustPeriod is two thirds of the unbonding time in the own state (CONS-49).
+func (n *Node) trustPeriod() uint64 {
+	v, err := n.view()
+	if err != nil {
+		return 0
+	}
+	p, err := state.GetParams(v)
+	if err != nil {
+		return 0
+	}
+	return p.Staking.UnbondingMS * 2 / 3
+}
 
 // newestOffered returns the newest seal, proved final, whose snapshot some peer
 // offers and which is above a height; nil if there is none.

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/chaintest"
 	"github.com/openledger/openledger/node/seals"
@@ -35,10 +37,12 @@ type long struct {
 }
 
 // makeLong builds the chain in homes, each with the seals and last snapshots.
-func makeLong(t testing.TB, blocks, epoch uint64, people, homes int) (*long, []string) {
+func makeLong(t testing.TB, genesisMS, blocks, epoch uint64, people, homes int) (*long, []string) {
 	t.Helper()
 	start := time.Now()
-	l := &long{World: chaintest.New(t, 4, people), blocks: blocks, epoch: epoch}
+	l := &long{World: chaintest.NewAt(t, 4, people, genesisMS), blocks: blocks, epoch: epoch}
+	l.Doc.Params.Staking.UnbondingMS = 3 * hourMS
+	l.ID = l.Doc.ChainID()
 	home := filepath.Join(t.TempDir(), "server")
 	s, err := store.Open(home, store.Options{CacheMiB: 64})
 	if err != nil {
@@ -131,7 +135,7 @@ func (l *long) joining(t testing.TB, cfg Config, height uint64) (*Node, time.Dur
 func TestNODE12AFreshNodeJoinsALongChain(t *testing.T) {
 	blocks := *joinBlocks
 	epoch := max(blocks/10-1, 20)
-	l, homes := makeLong(t, blocks, epoch, *joinPeople, 3)
+	l, homes := makeLong(t, chaintest.GenesisMS, blocks, epoch, *joinPeople, 3)
 	t.Logf("%d blocks in epochs of %d, made in %v", blocks, epoch, l.made.Round(time.Millisecond))
 	addrs := l.serve(t, homes)
 	base := Config{Settings: settings(addrs), Genesis: l.Doc}
@@ -167,26 +171,85 @@ func TestNODE12AFreshNodeJoinsALongChain(t *testing.T) {
 	}
 }
 
+const hourMS = 3_600_000
+
+// trusting is the configuration of a fresh node that trusts a block of l.
+func (l *long) trusting(t testing.TB, addrs []string, height uint64, hash [32]byte, lag uint64) Config {
+	cfg := Config{Home: t.TempDir(), Settings: settings(addrs), Genesis: l.Doc}
+	cfg.Settings.Sync.Trust, cfg.Settings.Sync.SnapshotLag = fmt.Sprintf("%d:%x", height, hash), lag
+	return cfg
+}
+
 func TestNODE12ATrustedBlockIsHeldAgainstTheChain(t *testing.T) {
-	l, homes := makeLong(t, 120, 30, 3, 1)
-	addrs := l.serve(t, homes)
-	right, wrong := l.last.Hash, l.last.Hash
-	wrong[3] ^= 1
-	trusting := func(hash [32]byte) Config {
-		cfg := Config{Home: t.TempDir(), Settings: settings(addrs), Genesis: l.Doc}
-		cfg.Settings.Sync.Trust, cfg.Settings.Sync.SnapshotLag = fmt.Sprintf("%d:%x", l.last.Header().Height, hash), 0
-		return cfg
+	l, homes := makeLong(t, uint64(time.Now().UnixMilli())-hourMS, 120, 30, 3, 2)
+	addrs := l.serve(t, homes[:1])
+	at := l.last.Header().Height
+	for _, lag := range []uint64{0, 30} {
+		n, _, restarts := l.joining(t, l.trusting(t, addrs, at, l.last.Hash, lag), 120)
+		if err := n.checkTrust(); err != nil || restarts != int(min(lag, 1)) {
+			t.Errorf("%d restarts, %v", restarts, err)
+		}
 	}
-	good := trusting(right)
-	n, _, _ := l.joining(t, good, 120)
-	if err := n.checkTrust(); err != nil {
-		t.Error(err)
-	}
-	m, err := New(trusting(wrong))
+	// A home that has the chain already, and an operator who trusts another one.
+	other := l.last.Hash
+	other[3] ^= 1
+	cfg := l.trusting(t, addrs, at, other, 0)
+	cfg.Home = homes[1]
+	n, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Run(within(t)); !errors.Is(err, ErrTrust) {
+	if err := n.Run(within(t)); !errors.Is(err, ErrTrust) {
 		t.Errorf("a chain without the trusted block: %v", err)
+	}
+}
+
+func TestNODE12AChainThatPassesTheTrustedHeightWithAnotherBlockStopsTheNode(t *testing.T) {
+	l, homes := makeLong(t, uint64(time.Now().UnixMilli())-hourMS, 120, 30, 3, 1)
+	cfg := Config{Home: homes[0], Settings: settings(nil), Genesis: l.Doc}
+	cfg.Settings.Sync.Trust = fmt.Sprintf("121:%x", l.last.Hash)
+	n, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.release(); err != nil {
+			t.Error(err)
+		}
+	})
+	h := *l.last.Header()
+	h.Height, h.TimeMS = 121, h.TimeMS+1
+	n.passing(&h)
+	select {
+	case err := <-n.failed:
+		if !errors.Is(err, ErrTrust) {
+			t.Error(err)
+		}
+	default:
+		t.Error("the node goes on")
+	}
+}
+
+func TestCONS49AnOldTrustedBlockIsRefused(t *testing.T) {
+	l, homes := makeLong(t, uint64(time.Now().UnixMilli())-4*hourMS, 120, 30, 3, 1)
+	addrs := l.serve(t, homes)
+	n, err := New(l.trusting(t, addrs, l.last.Header().Height, l.last.Hash, 30))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Run(within(t)); !errors.Is(err, cert.ErrTrustExpired) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTrustIsHeightAndHash(t *testing.T) {
+	hash := strings.Repeat("ab", 32)
+	if c, err := ParseTrust("7:0x" + hash); err != nil || c.Height != 7 || c.Hash[31] != 0xab {
+		t.Errorf("%v %v", c, err)
+	}
+	for _, s := range []string{"", "7", "7:", ":" + hash, "0:" + hash, "x:" + hash, "7:" + hash[1:], "7:" + hash + "ab"} {
+		if _, err := ParseTrust(s); err == nil {
+			t.Errorf("%q is taken", s)
+		}
 	}
 }

@@ -98,7 +98,7 @@ func (n *Node) setMembers(set *valset.Set) {
 
 func (n *Node) peerStatus() p2p.Status {
 	h := n.chain.Head()
-	return p2p.Status{Height: h.Height, Final: h.HeaderHash, Epoch: n.chain.Set().Epoch(), Earliest: 1, Binding: n.binding}
+	return p2p.Status{Height: h.Height, Final: h.HeaderHash, Epoch: n.chain.Set().Epoch(), Earliest: n.store.Base().Height + 1, Binding: n.binding}
 }
 
 func (n *Node) onFrame(_ keys.PublicKey, frame []byte) {

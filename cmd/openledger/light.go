@@ -100,7 +100,7 @@ func (f *lightFlags) bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.genesis, "genesis", "", "network file or genesis document of the network (default: that of --home)")
 	cmd.Flags().StringVar(&f.trust, "trust", "", "HEIGHT:HASH of a final block that you trust; without it trust begins with the genesis")
 	cmd.Flags().StringVar(&f.seals, "seals", "", "write the seals to this file, for `openledger verify` without a node")
-	cmd.Flags().DurationVar(&f.period, "trust-period", 14*24*time.Hour, "refuse a --trust that is older")
+	cmd.Flags().DurationVar(&f.period, "trust-period", 0, "refuse a --trust that is older (default: two thirds of the unbonding time in the genesis)")
 }
 
 // oneIsMissing refuses a kind without an id.
@@ -251,7 +251,11 @@ func startLight(ctx context.Context, c *client.Client, doc genesis.Doc, f lightF
 	if at.ChainID != doc.ChainID() {
 		return nil, usage("--trust is a block of another network than the genesis")
 	}
-	if err := l.Expired(uint64(time.Now().UnixMilli()), uint64(f.period.Milliseconds())); err != nil {
+	period := uint64(f.period.Milliseconds())
+	if period == 0 {
+		period = doc.Params.Staking.UnbondingMS * 2 / 3
+	}
+	if err := l.Expired(uint64(time.Now().UnixMilli()), period); err != nil {
 		return nil, usage("--trust: %v; get the hash of a newer block from somebody you trust", err)
 	}
 	return l, nil

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -164,7 +165,7 @@ type fetcher struct {
 
 // run fetches what is missing. Each peer has perPeer goroutines.
 func (f *fetcher) run(ctx context.Context, from []peers.ID) error {
-	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+	if err := errors.Join(f.forget(), os.MkdirAll(f.dir, 0o755)); err != nil {
 		return err
 	}
 	f.total = merkle.Count(f.offer.Depth)
@@ -194,6 +195,17 @@ func (f *fetcher) run(ctx context.Context, from []peers.ID) error {
 			return fmt.Errorf("%w: %d chunks of %d are missing", ErrPeers, f.open, f.total)
 		}
 	}
+}
+
+// forget removes what was fetched of other seals: nobody will come back for it.
+func (f *fetcher) forget() error {
+	list, err := filepath.Glob(filepath.Join(f.cfg.Dir, "join-*"))
+	for _, dir := range list {
+		if !strings.HasPrefix(filepath.Base(dir), fmt.Sprintf("join-%d-", f.seal.Height)) {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return err
 }
 
 // round lets every peer work until it finds nothing to do.
