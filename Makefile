@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint fuzz sim twins mutants e2e join compare compare-test bench clean
+# Targets: build demo test deps lint fuzz sim simnet twins mutants e2e join compare compare-test bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
 GOBUILD := go build -ldflags='-buildid= -B none'
 SEEDS  ?= 1000
+SEED   ?= 0
 # One set of flags for build and tests, so that they share compiled packages.
 export GOFLAGS := -trimpath -buildvcs=false
 export CGO_ENABLED := 0
 FUZZTIME ?= 5s
 RACE   := ./node/... ./p2p/... ./rpc/...
 
-.PHONY: build demo test deps lint fuzz sim twins mutants e2e join compare compare-test bench clean
+.PHONY: build demo test deps lint fuzz sim simnet twins mutants e2e join compare compare-test bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -57,6 +58,10 @@ twins:
 # One broken rule of the core at a time: which check notices, and in which run.
 mutants:
 	@set -o pipefail; go test -tags mutant -count=1 -timeout 60m -run '^TestMutants$$' ./consensus/coretest -v | grep -vE '^ *(=== RUN|--- PASS)'
+
+# Whole nodes in one process on virtual time. A seed that fails is printed with the command that repeats it.
+simnet:
+	@set -o pipefail; go test ./testnet/sim -run '^TestSeeds$$' -v -count=1 -timeout 120m -args -seed $(SEED) -seeds $(SEEDS) | grep -vE '^ *(--- PASS|=== )'
 
 # Real processes under load; one is killed and comes back. RATE transfers a second for SECS seconds. As root on
 # Linux also 4 and 7 processes in network namespaces, through faults of FAULTSECS seconds each.

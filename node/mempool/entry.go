@@ -172,7 +172,11 @@ func (p *Pool) makeRoom(e *entry, q *queue, next uint64) bool {
 			return false // as the last look found
 		}
 		victim, theirs := p.cheapest()
-		if victim == nil || victim.v.Body().Sender == e.v.Body().Sender {
+		if victim == nil {
+			return false
+		}
+		// Of its own sender e takes only the place of what waits for it.
+		if victim.v.Body().Sender == e.v.Body().Sender && (!whole || theirs || victim.nonce() < e.nonce()) {
 			return false
 		}
 		if theirs {

@@ -235,6 +235,24 @@ func TestASendersGapAfterARefusedTransactionDoesNotBlockOthers(t *testing.T) {
 	}
 }
 
+// TestAFullPoolTakesTheNonceThatTheRestWaitsFor or it would stay full for good, and
+// the others wait until they expire.
+func TestAFullPoolTakesTheNonceThatTheRestWaitsFor(t *testing.T) {
+	b := newBench(t, mempool.Limits{Txs: 3, Bytes: 1 << 20, PerSender: 64}, 2)
+	late := []tx.Verified{b.tx(1, 1, 0), b.tx(1, 2, 0), b.tx(1, 3, 0)}
+	for _, v := range late {
+		b.add(v)
+	}
+	if err := b.pool.Add(b.tx(1, 4, 0)); !errors.Is(err, mempool.ErrFull) {
+		t.Fatalf("a later one takes the place of an earlier one: %v", err)
+	}
+	first := b.tx(1, 0, 0)
+	b.add(first)
+	if got := ids(b.next()); !slices.Equal(got, ids([]tx.Verified{first, late[0], late[1]})) {
+		t.Fatalf("%d transactions can be included now, want nonces 0 to 2", len(got))
+	}
+}
+
 func TestAFullPoolKeepsWhatPaysMost(t *testing.T) {
 	b := newBench(t, mempool.Limits{Txs: 4, Bytes: 1 << 20, PerSender: 3}, 6)
 	gap := b.tx(0, 5, 90_000)

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sim_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/openledger/openledger/testnet/sim"
+)
+
+var (
+	seeds = flag.Uint64("seeds", 24, "number of seeds that TestSeeds runs")
+	seed  = flag.Uint64("seed", 0, "first seed that TestSeeds runs")
+)
+
+// TestSeeds runs one network per seed. Run one alone, with its events, by
+// -args -seed N -seeds 1 and -v.
+func TestSeeds(t *testing.T) {
+	var mu sync.Mutex
+	total := map[string]int{}
+	for i := *seed; i < *seed+*seeds; i++ {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := sim.New(t, sim.Draw(i), i)
+				if *seeds == 1 {
+					s.Trace = func(line string) { t.Log(line) }
+				}
+				err := s.Run()
+				mu.Lock()
+				defer mu.Unlock()
+				for what, n := range s.Counts() {
+					total[what] += n
+				}
+				if err != nil {
+					t.Fatalf("seed %d: %v\nrepeat: go test ./testnet/sim -run TestSeeds -v -count=1 -args -seed %d -seeds 1", i, err, i)
+				}
+			})
+		})
+	}
+	for _, what := range slices.Sorted(maps.Keys(total)) {
+		t.Logf("%6d %s", total[what], what)
+	}
+}
