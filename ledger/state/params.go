@@ -26,7 +26,7 @@ type Params struct {
 	BaseFeeMin     fixed.Amount `json:"base_fee_min"`     // per unit of weight
 	ByteDeposit    fixed.Amount `json:"byte_deposit"`     // FEE-03, per byte
 	ValidAhead     uint64       `json:"valid_ahead"`      // heights valid_until may lie ahead
-	EpochMS        uint64       `json:"epoch_ms"`         // least length of an epoch in header time (EXE-04)
+	EpochMS        uint64       `json:"epoch_ms"`         // least length of an epoch in header time (CONS-40)
 	DuePerBlock    uint64       `json:"due_per_block"`    // due-queue entries run per block
 	Faucet         bool         `json:"faucet"`           // whether FaucetDrip is allowed
 	FaucetDrip     fixed.Amount `json:"faucet_drip"`      // what one drip pays
