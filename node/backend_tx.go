@@ -182,6 +182,9 @@ const envelopeBytes = 160
 // suggestFee covers the fee at four times the present base fee.
 func suggestFee(b tx.Body, p state.Params, c state.Clock) (fixed.Amount, error) {
 	weight := p.KindWeight + 4*uint64(len(b.Bytes())+envelopeBytes) + 200 + 600*b.Payload.Writes()
+	if x, ok := b.Payload.(interface{ Extra() uint64 }); ok {
+		weight += x.Extra()
+	}
 	fee, err := fixed.MulDiv(weight, 4*uint64(c.BaseFee), 1)
 	if err != nil {
 		return 0, tx.Errorf(tx.TxArith, "fee overflows")

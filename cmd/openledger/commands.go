@@ -11,6 +11,7 @@ func addCommands(root *cobra.Command, a *app) {
 		newSendCmd(a), newTxCmd(a), newFaucetCmd(a),
 		newDatanetCmd(a), newDataCmd(a), newTrainCmd(a), newTaskCmd(a),
 		newModelCmd(a), newComputeCmd(a), newChannelCmd(a), newInferCmd(a), newPoaCmd(a),
+		newStakeCmd(a), newValidatorCmd(a),
 		newPayoutsCmd(a), newClaimCmd(a), newWhyCmd(a), newVerifyCmd(a), newLightCmd(a),
 		newAttributeCmd(), newPayoutCmd(), newDemoCmd(a),
 		newTestnetCmd(a), newVersionCmd(a),

@@ -60,13 +60,9 @@ func (a *audit) pool(v keys.Address, c state.Candidate, locked map[string]uint64
 		if keys.Address(id) == v {
 			self = d.Shares
 		}
-		grown, err := c.Acc.Sub(d.Seen)
-		if err == nil {
-			grown, err = grown.Mul(d.Shares)
-		}
-		due, err2 := grown.Shr64().Uint64()
-		owed += due
-		broken = errors.Join(broken, err, err2)
+		due, err := c.Due(d)
+		owed += uint64(due)
+		broken = errors.Join(broken, err)
 	})
 	if err = errors.Join(err, broken); err != nil {
 		return err

@@ -14,22 +14,14 @@ import (
 )
 
 // payRewards pays a delegator what its shares have earned since Seen. The caller
-// stores both records. Spec: STK-03, PAY-04.
+// stores both records. Spec: STK-03.
 func (m *machine) payRewards(c *state.Candidate, d *state.Delegation, to keys.Address) (fixed.Amount, error) {
-	grown, err := c.Acc.Sub(d.Seen)
-	if err != nil {
-		return 0, err
-	}
-	total, err := grown.Mul(d.Shares)
-	if err != nil {
-		return 0, err
-	}
-	due, err := total.Shr64().Uint64()
+	due, err := c.Due(*d)
 	if err != nil {
 		return 0, err
 	}
 	d.Seen = c.Acc
-	return fixed.Amount(due), m.payHeld(c, to, fixed.Amount(due))
+	return due, m.payHeld(c, to, due)
 }
 
 // payHeld pays out of what a validator's pool holds in fees.

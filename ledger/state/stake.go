@@ -44,6 +44,21 @@ func (c Candidate) SelfBond() (fixed.Amount, error) {
 	return econ.SellShares(c.SelfShares, c.Tokens, c.Shares)
 }
 
+// Due is what a delegator's shares have earned and not yet been paid, ⌊shares·(acc −
+// seen)/2^64⌋. Errors: fixed.ErrArith for a damaged record. Spec: STK-03, PAY-04.
+func (c Candidate) Due(d Delegation) (fixed.Amount, error) {
+	grown, err := c.Acc.Sub(d.Seen)
+	if err != nil {
+		return 0, err
+	}
+	total, err := grown.Mul(d.Shares)
+	if err != nil {
+		return 0, err
+	}
+	due, err := total.Shr64().Uint64()
+	return fixed.Amount(due), err
+}
+
 // Delegation is what one account holds of a validator's pool. Seen is the pool's
 // Acc up to which rewards were paid. Locked shares came by Redelegate and cannot
 // leave before their Hop has ended.

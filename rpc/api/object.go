@@ -31,6 +31,8 @@ type ObjectBackend interface {
 	ModelList(context.Context, Page) (List[state.Model], error)
 	TaskGet(context.Context, IDParams) (Object[task.Task], error)
 	TaskList(context.Context, Page) (List[task.Task], error)
+	ChainCandidates(context.Context, Page) (List[state.Candidate], error)
+	AccountStake(context.Context, StakeParams) (StakeView, error)
 	ComputeOperators(context.Context, Page) (List[state.Operator], error)
 	ComputeOffers(context.Context, Page) (List[state.Offer], error)
 	ChannelGet(context.Context, IDParams) (ChannelView, error)
@@ -43,6 +45,25 @@ type ObjectBackend interface {
 type IDParams struct {
 	ID    Hash `json:"id"`
 	Prove bool `json:"prove,omitempty"`
+}
+
+// StakeParams names an account's stake with a validator.
+type StakeParams struct {
+	Validator keys.Address `json:"validator"`
+	Address   keys.Address `json:"address"`
+}
+
+// StakeView is an account's stake with a validator: shares of its pool, how many
+// of them a redelegation locks, what all are worth, and the rewards not yet paid,
+// of a validator its commission included.
+type StakeView struct {
+	Validator keys.Address `json:"validator"`
+	Address   keys.Address `json:"address"`
+	Shares    uint64       `json:"shares"`
+	Locked    uint64       `json:"locked"`
+	Worth     fixed.Amount `json:"worth"`
+	Rewards   fixed.Amount `json:"rewards"`
+	Height    uint64       `json:"height"`
 }
 
 // Object is one object with its id and, if asked for, its proof.
@@ -159,6 +180,8 @@ var objectMethods = []Method{
 	def("model_list", Read, "Model versions.", `{}`, Backend.ModelList),
 	def("task_get", Read, "A task: descriptor, state, checkers, verdicts.", exampleID, Backend.TaskGet),
 	def("task_list", Read, "Tasks.", `{}`, Backend.TaskList),
+	def("chain_candidates", Read, "Registered validators and their pools; an id is the account's address.", `{}`, Backend.ChainCandidates),
+	def("account_stake", Read, "What an account has staked with a validator.", `{"validator":"`+exampleAddress+`","address":"`+exampleAddress+`"}`, Backend.AccountStake),
 	def("compute_operators", Read, "Registered operators.", `{}`, Backend.ComputeOperators),
 	def("compute_offers", Read, "Prices of answers.", `{}`, Backend.ComputeOffers),
 	def("channel_get", Read, "A payment channel and its lanes.", exampleID, Backend.ChannelGet),

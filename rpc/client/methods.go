@@ -204,6 +204,16 @@ func (c *Client) TaskList(ctx context.Context, p api.Page) (api.List[task.Task],
 	return call[api.Page, api.List[task.Task]](ctx, c, "task_list", p)
 }
 
+// ChainCandidates calls chain_candidates.
+func (c *Client) ChainCandidates(ctx context.Context, p api.Page) (api.List[state.Candidate], error) {
+	return call[api.Page, api.List[state.Candidate]](ctx, c, "chain_candidates", p)
+}
+
+// AccountStake calls account_stake.
+func (c *Client) AccountStake(ctx context.Context, p api.StakeParams) (api.StakeView, error) {
+	return call[api.StakeParams, api.StakeView](ctx, c, "account_stake", p)
+}
+
 // ComputeOperators calls compute_operators.
 func (c *Client) ComputeOperators(ctx context.Context, p api.Page) (api.List[state.Operator], error) {
 	return call[api.Page, api.List[state.Operator]](ctx, c, "compute_operators", p)
