@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/creachadair/jrpc2"
 
@@ -47,14 +48,16 @@ func parse(body []byte) (reqs []*jrpc2.ParsedRequest, batch bool, refusal *api.E
 		if len(list) > MaxBatch {
 			return nil, batch, api.Limit(fmt.Sprintf("%d requests in one batch, at most %d", len(list), MaxBatch), 0)
 		}
-		for i, raw := range list {
-			list[i] = withVersion(raw)
+		if slices.ContainsFunc(list, func(raw json.RawMessage) bool { return !versioned(raw) }) {
+			for i, raw := range list {
+				list[i] = withVersion(raw)
+			}
+			joined, err := json.Marshal(list)
+			if err != nil {
+				return nil, batch, protocolError(api.CodeParse, "PARSE_ERROR", "the batch is malformed")
+			}
+			body = joined
 		}
-		joined, err := json.Marshal(list)
-		if err != nil {
-			return nil, batch, protocolError(api.CodeParse, "PARSE_ERROR", "the batch is malformed")
-		}
-		body = joined
 	}
 	reqs, err := jrpc2.ParseRequests(body)
 	if err != nil || len(reqs) == 0 {
@@ -84,7 +87,14 @@ func tooDeep(body []byte) bool {
 	return false
 }
 
+// versioned reports whether raw is a request that begins with its version, as most
+// do.
+func versioned(raw []byte) bool { return bytes.HasPrefix(raw, []byte(`{"jsonrpc":"2.0",`)) }
+
 func withVersion(raw json.RawMessage) json.RawMessage {
+	if versioned(raw) {
+		return raw
+	}
 	var m map[string]json.RawMessage
 	if json.Unmarshal(raw, &m) != nil || m == nil {
 		return raw

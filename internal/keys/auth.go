@@ -3,6 +3,7 @@
 package keys
 
 import (
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/openledger/openledger/internal/enc"
@@ -42,7 +43,19 @@ func SingleAuth(pk PublicKey) Auth { return Auth{Keys: []PublicKey{pk}} }
 
 // Address returns H(dom("addr", Auth)). a must pass Check; it panics if it has
 // no key. Spec: KEY-02.
-func (a Auth) Address() Address { return Address(Sum(DomainAddr, a)) }
+func (a Auth) Address() Address {
+	if a.Threshold == 0 {
+		return Address(sha256.Sum256(append(singlePrefix, a.Keys[0][:]...)))
+	}
+	return Address(Sum(DomainAddr, a))
+}
+
+// singlePrefix is Dom(DomainAddr, Auth of one key) without the key at its end.
+var singlePrefix = func() []byte {
+	b := Dom(DomainAddr, SingleAuth(PublicKey{}))
+	n := len(b) - len(PublicKey{})
+	return b[:n:n]
+}()
 
 // Need returns how many signatures are required.
 func (a Auth) Need() int {

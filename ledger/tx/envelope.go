@@ -105,6 +105,11 @@ func Decode(b []byte) (Signed, error) {
 	if err != nil {
 		return s, err
 	}
+	if k == KindTransfer {
+		if s, ok := quickTransfer(b); ok {
+			return s, nil
+		}
+	}
 	s.Body.Payload = New(k)
 	if s.Body.Payload == nil {
 		return s, Errorf(EncKind, "0x%04x", uint16(k))

@@ -16,7 +16,11 @@ import (
 // one encoding only, refuse with a code of the table, and agree with VerifyBatch.
 func FuzzDecode(f *testing.F) {
 	f.Add(firstVector().Encode())
+	for _, raw := range benchTransfers(2) {
+		f.Add(raw)
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		sameDecoders(t, raw)
 		s, err := Decode(raw)
 		if err != nil {
 			known(t, err)

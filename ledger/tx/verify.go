@@ -57,7 +57,7 @@ func (v Verified) Weight(kindWeight uint64) uint64 {
 // one signature check per signature, about 45 µs each. Errors: *Error of the
 // enc family (ErrInvalid), TxReveal, TxSponsor or TxDelegate.
 func Verify(chainID [32]byte, s Signed) (Verified, error) {
-	v, msg, err := check(chainID, s, s.Encode())
+	v, msg, err := newPrefixes(chainID).check(s, s.Encode())
 	if err != nil {
 		return Verified{}, err
 	}
@@ -97,7 +97,7 @@ func VerifyRaw(chainID [32]byte, raws [][]byte) ([]Verified, []error) {
 
 // batch is a list of transactions under verification.
 type batch struct {
-	chainID [32]byte
+	prefixes
 	out     []Verified
 	errs    []error
 	sigs    keys.BatchVerifier
@@ -105,12 +105,12 @@ type batch struct {
 }
 
 func newBatch(chainID [32]byte, n int) *batch {
-	return &batch{chainID: chainID, out: make([]Verified, n), errs: make([]error, n), owner: make([]int, 0, n)}
+	return &batch{prefixes: newPrefixes(chainID), out: make([]Verified, n), errs: make([]error, n), owner: make([]int, 0, n)}
 }
 
 // add checks all but the signatures of transaction i and queues these.
 func (b *batch) add(i int, s Signed, raw []byte) {
-	v, msg, err := check(b.chainID, s, raw)
+	v, msg, err := b.check(s, raw)
 	if err != nil {
 		b.errs[i] = err
 		return
@@ -134,9 +134,24 @@ func (b *batch) verify() ([]Verified, []error) {
 	return b.out, b.errs
 }
 
+// prefixes are what stands before a body where its id and its signatures are
+// hashed.
+type prefixes struct{ id, sign []byte }
+
+func newPrefixes(chainID [32]byte) prefixes {
+	return prefixes{prefix(keys.DomainTxID, chainID), prefix(keys.DomainTx, chainID)}
+}
+
+// prefix is keys.Dom(d, chainID, body) without the body, which is encoded already:
+// the encoding of the same list with a one-byte last element, that byte cut off.
+func prefix(d keys.Domain, chainID [32]byte) []byte {
+	p := keys.Dom(d, chainID, uint64(0))
+	return p[: len(p)-1 : len(p)-1]
+}
+
 // check does everything but the signatures and returns the bytes they cover. raw
 // is the canonical encoding of s.
-func check(chainID [32]byte, s Signed, raw []byte) (Verified, []byte, error) {
+func (p prefixes) check(s Signed, raw []byte) (Verified, []byte, error) {
 	if err := checkEnvelope(s); err != nil {
 		return Verified{}, nil, err
 	}
@@ -148,13 +163,13 @@ func check(chainID [32]byte, s Signed, raw []byte) (Verified, []byte, error) {
 	}
 	body := bodyOf(raw, s)
 	v := Verified{
-		id:   ID(sha256.Sum256(dom(keys.DomainTxID, chainID, body))),
+		id:   ID(sha256.Sum256(append(p.id, body...))),
 		body: &s.Body,
 		auth: s.Reveal,
 		sigs: len(s.Sigs),
 		raw:  raw,
 	}
-	return v, dom(keys.DomainTx, chainID, body), nil
+	return v, append(p.sign, body...), nil
 }
 
 func checkEnvelope(s Signed) error {
@@ -208,17 +223,18 @@ func checkKeys(a *keys.Auth) error {
 	return a.CheckKeys()
 }
 
+// singleAuthLen is the length of an encoded Auth of one key: two bytes, then the
+// key as a byte string.
+const singleAuthLen = 2 + 2 + 32
+
 // bodyOf cuts the body out of the canonical bytes of s: they are two bytes, the
 // body, the Auth, and per signature 69 bytes after a one-byte head (at most 16
 // signatures, indices below 16).
 func bodyOf(raw []byte, s Signed) []byte {
-	tail := len(enc.Encode(s.Reveal)) + 1 + 69*len(s.Sigs)
+	auth := singleAuthLen
+	if s.Reveal.Threshold != 0 {
+		auth = len(enc.Encode(s.Reveal))
+	}
+	tail := auth + 1 + 69*len(s.Sigs)
 	return raw[2 : len(raw)-tail]
-}
-
-// dom is keys.Dom(d, chainID, body) for a body that is encoded already: the
-// encoding of the same list with a one-byte last element, that byte replaced.
-func dom(d keys.Domain, chainID [32]byte, body []byte) []byte {
-	p := keys.Dom(d, chainID, uint64(0))
-	return append(p[:len(p)-1:len(p)-1], body...)
 }

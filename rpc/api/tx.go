@@ -3,7 +3,9 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 
 	"github.com/openledger/openledger/internal/fixed"
@@ -125,11 +127,55 @@ var submitParams = paramsOf[TxSubmitParams]()
 
 // DecodeTxSubmit reads the parameters of tx_submit. Errors: *Error.
 func DecodeTxSubmit(raw json.RawMessage) (p TxSubmitParams, err error) {
+	if p, ok := plainSubmit(raw); ok {
+		return p, nil
+	}
 	return p, submitParams.decode(raw, &p)
 }
 
+// plainSubmit reads the usual form of the parameters, {"bytes":"…","wait":"…"} or
+// {"bytes":"…"} without space or escape, with the result of the general decoder.
+func plainSubmit(raw []byte) (p TxSubmitParams, ok bool) {
+	rest, ok := bytes.CutPrefix(raw, []byte(`{"bytes":"`))
+	if !ok {
+		return p, false
+	}
+	text, rest, ok := bytes.Cut(rest, []byte(`"`))
+	if !ok {
+		return p, false
+	}
+	p.Bytes = make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Decode(p.Bytes, text)
+	if err != nil || bytes.ContainsAny(text, "\r\n\\") {
+		return TxSubmitParams{}, false
+	}
+	p.Bytes = p.Bytes[:n]
+	if string(rest) == "}" {
+		return p, true
+	}
+	for _, wait := range []string{"none", "mempool", "final"} {
+		if string(rest) == `,"wait":"`+wait+`"}` {
+			p.Wait = wait
+			return p, true
+		}
+	}
+	return TxSubmitParams{}, false
+}
+
+// quick makes a single tx_submit read its parameters as DecodeTxSubmit does.
+func quick(m Method) Method {
+	m.Call = func(ctx context.Context, b Backend, raw json.RawMessage) (any, error) {
+		p, err := DecodeTxSubmit(raw)
+		if err != nil {
+			return nil, err
+		}
+		return b.TxSubmit(ctx, p)
+	}
+	return m
+}
+
 var txMethods = []Method{
-	def("tx_submit", Submit, "Submit a signed transaction and wait for it.", `{"bytes":"","wait":"none"}`, Backend.TxSubmit),
+	quick(def("tx_submit", Submit, "Submit a signed transaction and wait for it.", `{"bytes":"","wait":"none"}`, Backend.TxSubmit)),
 	def("tx_build", Read, "Build an unsigned transaction of any kind.", `{"kind":"Transfer","fields":{"to":"`+exampleAddress+`","amount":"1","memo":""},"sender":"`+exampleAddress+`"}`, Backend.TxBuild),
 	heavy(def("tx_simulate", Read, "Run a signed transaction on a throw-away copy of the state.", `{"bytes":""}`, Backend.TxSimulate)),
 	def("tx_get", Read, "Find a transaction by id.", `{"txid":"`+exampleHash+`"}`, Backend.TxGet),
