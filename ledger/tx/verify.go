@@ -98,10 +98,10 @@ func VerifyRaw(chainID [32]byte, raws [][]byte) ([]Verified, []error) {
 // batch is a list of transactions under verification.
 type batch struct {
 	prefixes
-	out     []Verified
-	errs    []error
-	sigs    keys.BatchVerifier
-	owner   []int // transaction of each queued signature
+	out   []Verified
+	errs  []error
+	sigs  keys.BatchVerifier
+	owner []int // transaction of each queued signature
 }
 
 func newBatch(chainID [32]byte, n int) *batch {
