@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint fuzz sim simnet twins mutants e2e join compare compare-test bench clean
+# Targets: build demo test deps lint fuzz sim simnet twins mutants crash e2e join compare compare-test bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -12,7 +12,7 @@ export CGO_ENABLED := 0
 FUZZTIME ?= 5s
 RACE   := ./node/... ./p2p/... ./rpc/...
 
-.PHONY: build demo test deps lint fuzz sim simnet twins mutants e2e join compare compare-test bench clean
+.PHONY: build demo test deps lint fuzz sim simnet twins mutants crash e2e join compare compare-test bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -62,6 +62,14 @@ mutants:
 # Whole nodes in one process on virtual time. A seed that fails is printed with the command that repeats it.
 simnet:
 	@set -o pipefail; go test ./testnet/sim -run '^TestSeeds$$' -v -count=1 -timeout 120m -args -seed $(SEED) -seeds $(SEEDS) | grep -vE '^ *(--- PASS|=== )'
+
+# Validators killed at random points under load, KILLS times: in one process with disks that lose what was not synced
+# (CONS-63), then PROCS times a real process with SIGKILL.
+KILLS ?= 1000
+PROCS ?= 20
+crash:
+	go test ./node/driver -run '^TestCONS63KilledAtRandomPointsUnderLoad$$' -v -count=1 -timeout 60m -args -kills $(KILLS)
+	go test ./node -run '^TestAValidatorKilledAtAnyMomentNeverContradictsItself$$' -v -count=1 -timeout 60m -args -kills $(PROCS)
 
 # Real processes under load; one is killed and comes back. RATE transfers a second for SECS seconds. As root on
 # Linux also 4 and 7 processes in network namespaces, through faults of FAULTSECS seconds each.

@@ -23,6 +23,7 @@ import (
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/chaintest"
 	"github.com/openledger/openledger/node/clock"
+	"github.com/openledger/openledger/node/disktest"
 	"github.com/openledger/openledger/node/mempool"
 	"github.com/openledger/openledger/node/store"
 	nodesync "github.com/openledger/openledger/node/sync"
@@ -46,6 +47,9 @@ type network struct {
 	cut   func(from, to int) bool   // true: nothing passes
 	drop  func(m *msg.Message) bool // true: this frame passes nowhere
 	said  []map[word]header.Hash    // by validator: every signature that ever left
+
+	finals   map[uint64]header.Hash // by height: every block that any validator ever committed
+	executed map[tx.ID]bool         // transactions in those
 }
 
 // word is something that a validator signs at most once.
@@ -62,6 +66,24 @@ func newNetwork(t testing.TB, validators int, seed uint64) *network {
 		n.nodes = append(n.nodes, newNode(n, i))
 	}
 	return n
+}
+
+// final notes a committed block and fails if another one was committed at its height
+// before, even if every validator has forgotten that.
+func (n *network) final(x *node, b *chain.Block) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.finals == nil {
+		n.finals, n.executed = map[uint64]header.Hash{}, map[tx.ID]bool{}
+	}
+	h := b.Header().Height
+	if old, ok := n.finals[h]; ok && old != b.Hash {
+		n.t.Errorf("validator %d commits %x at height %d, where %x was final", x.index, b.Hash[:4], h, old[:4])
+	}
+	n.finals[h] = b.Hash
+	for _, t := range b.Verified.Txs() {
+		n.executed[t.ID()] = true
+	}
 }
 
 func (n *network) random(f func(r *rand.Rand)) { n.mu.Lock(); defer n.mu.Unlock(); f(n.rng) }
@@ -136,11 +158,12 @@ func (n *network) submit(txs ...tx.Verified) {
 
 // node is one validator with its disk.
 type node struct {
-	n     *network
-	index int
-	disk  *disk
-	chain *chain.Chain
-	pool  *mempool.Pool
+	n       *network
+	index   int
+	disk    *disk
+	machine *machine // if set, the log lies there instead of on disk
+	chain   *chain.Chain
+	pool    *mempool.Pool
 
 	mu     sync.Mutex
 	driver *Driver // nil while down
@@ -172,6 +195,9 @@ func (x *node) start() {
 	}
 	syncer := nodesync.New(nodesync.Config{Chain: x.chain, Source: source{x}, Cache: x.pool})
 	cfg.Catchup = syncer.Catchup
+	if x.machine != nil {
+		x.machine.open(x, &cfg)
+	}
 	for _, r := range x.disk.read() {
 		if r.kind == RecordBatch {
 			cfg.Batches = append(cfg.Batches, r.payload)
@@ -197,7 +223,7 @@ func (x *node) start() {
 		x.mu.Lock()
 		x.driver, x.safe = nil, max(x.safe, d.stable.Load())
 		x.mu.Unlock()
-		if err != nil && !errors.Is(err, errCrash) {
+		if err != nil && !errors.Is(err, errCrash) && !errors.Is(err, disktest.ErrCrash) {
 			x.n.t.Errorf("validator %d stops: %v", x.index, err)
 		}
 		close(ended)
@@ -259,6 +285,7 @@ func (x *node) committed(b *chain.Block) {
 	if err := x.pool.Committed(b.Verified.Txs(), b.Receipts); err != nil {
 		x.n.t.Error(err)
 	}
+	x.n.final(x, b)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.blocks = append(x.blocks, b)
