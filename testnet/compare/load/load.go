@@ -17,7 +17,7 @@ const (
 	Warm = 4 * time.Second
 	// workers submit at the same time, each with its own senders, so that the
 	// transfers of one sender arrive in order.
-	workers = 32
+	workers = 64
 	// poll is the wait between two looks at the height.
 	poll = 4 * time.Millisecond
 	// A load ends early when this many seconds of it wait, or when more than this
