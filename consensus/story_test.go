@@ -19,6 +19,7 @@ import (
 // Commands:
 //
 //	network powers=(1,1,1,1) [faults=(honest,honest,honest,silent)] [observer]
+//	        [epoch=MS] [joiners=N] [keys]
 //	submit                      give every node a transaction
 //	run ms=N | height=N         play on; print what was sent, or with brief only
 //	                            starts, crashes, syncs, decisions and evidence
@@ -32,7 +33,7 @@ func TestStories(t *testing.T) {
 	})
 }
 
-var faults = []string{"honest", "silent", "twin", "equivocate", "unjustify", "badroot", "flood", "withhold"}
+var faults = []string{"honest", "silent", "twin", "equivocate", "unjustify", "badroot", "flood", "withhold", "collude", "badshare"}
 
 type player struct {
 	sim   *coretest.Sim
@@ -70,6 +71,13 @@ func (p *player) network(t *testing.T, d *datadriven.TestData) {
 		prof.Powers = append(prof.Powers, uint64(w))
 	}
 	prof.Faults = make([]coretest.Fault, len(prof.Powers))
+	if d.HasArg("epoch") {
+		d.ScanArgs(t, "epoch", &prof.Params.EpochMS)
+	}
+	if d.HasArg("joiners") {
+		d.ScanArgs(t, "joiners", &prof.Joiners)
+	}
+	prof.Keys = d.HasArg("keys")
 	for _, arg := range d.CmdArgs {
 		if arg.Key == "faults" {
 			for i, name := range arg.Vals {
@@ -103,7 +111,7 @@ func (p *player) run(t *testing.T, d *datadriven.TestData) string {
 	}
 	out := ""
 	for _, l := range p.lines {
-		if !d.HasArg("brief") || strings.Contains(l, "decides") || strings.Contains(l, "evidence") || strings.Contains(l, ": node") || strings.Contains(l, "syncs") {
+		if !d.HasArg("brief") || strings.Contains(l, "decides") || strings.Contains(l, "evidence") || strings.Contains(l, ": node") || strings.Contains(l, "syncs") || strings.Contains(l, "enters epoch") {
 			out += l + "\n"
 		}
 	}

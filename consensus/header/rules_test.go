@@ -103,8 +103,9 @@ func TestWhichBlocksDraw(t *testing.T) {
 	}
 }
 
-func TestRulesRefuse(t *testing.T) {
-	for _, c := range []fieldCase{
+// ruleCases change sample's child, which rules judge.
+func ruleCases() []fieldCase {
+	return []fieldCase{
 		{"a lawful block", true, func(*Header) {}},
 		{"a seal too early", false, func(h *Header) { sealed(h) }},
 		{"a seal in time", true, func(h *Header) { sealed(h); h.TimeMS += hour; h.Certify, h.VRF = 1, make([]byte, 96) }},
@@ -114,7 +115,12 @@ func TestRulesRefuse(t *testing.T) {
 		{"certified too early", false, func(h *Header) { h.Certify = 1 }},
 		{"a VRF that may be due", true, func(h *Header) { h.VRF = make([]byte, 96) }},
 		{"no VRF at height 64", false, func(h *Header) { h.Height = 64 }},
-	} {
+		{"a view too many for a normal block", false, func(h *Header) { h.View = SealView }},
+	}
+}
+
+func TestRulesRefuse(t *testing.T) {
+	for _, c := range ruleCases() {
 		r := rules()
 		p, h := sample()
 		c.change(&h)
@@ -124,35 +130,47 @@ func TestRulesRefuse(t *testing.T) {
 	}
 }
 
-func TestTheBeaconIsWhatTheLeaderDraws(t *testing.T) {
-	p, h := sample()
+// drawCases are blocks on sample's parent with a VRF of the leader.
+func drawCases() (parent Header, leader vrf.PublicKey, cases []fieldCase) {
+	parent, h := sample()
 	key := vrf.NewKey(sha256.Sum256([]byte("leader")))
-	proof, beta := key.Prove(Alpha(h.ChainID, h.Epoch, h.View, p.Beacon))
-	h.VRF, h.Beacon = proof[:], Mix(p.Beacon, beta)
-	if err := p.CheckBeacon(&h, key.Public()); err != nil {
-		t.Error(err)
-	}
-	for name, change := range map[string]func(p, h *Header){
-		"another view":    func(_, h *Header) { h.View++ },
-		"another epoch":   func(_, h *Header) { h.Epoch++ },
-		"another chain":   func(_, h *Header) { h.ChainID[0] ^= 1 },
-		"another parent":  func(p, _ *Header) { p.Beacon[0] ^= 1 },
-		"another beacon":  func(_, h *Header) { h.Beacon[0] ^= 1 },
-		"no beacon":       func(p, h *Header) { h.Beacon = p.Beacon },
-		"another proof":   func(_, h *Header) { h.VRF = append([]byte{1}, h.VRF[1:]...) },
-		"half of a proof": func(_, h *Header) { h.VRF = h.VRF[:48] },
+	proof, beta := key.Prove(Alpha(h.ChainID, h.Epoch, h.View, parent.Beacon))
+	set := func(h *Header) { h.VRF, h.Beacon = append([]byte{}, proof[:]...), Mix(parent.Beacon, beta) }
+	for _, c := range []fieldCase{
+		{"what the leader draws", true, func(*Header) {}},
+		{"another view", false, func(h *Header) { h.View++ }},
+		{"another epoch", false, func(h *Header) { h.Epoch++ }},
+		{"another chain", false, func(h *Header) { h.ChainID[0] ^= 1 }},
+		{"another beacon", false, func(h *Header) { h.Beacon[0] ^= 1 }},
+		{"the parent's beacon", false, func(h *Header) { h.Beacon = parent.Beacon }},
+		{"another proof", false, func(h *Header) { h.VRF[40] ^= 1 }},
+		{"half of a proof", false, func(h *Header) { h.VRF = h.VRF[:48] }},
+		{"another leader's draw", false, func(h *Header) {
+			p, b := vrf.NewKey([32]byte{1}).Prove(Alpha(h.ChainID, h.Epoch, h.View, parent.Beacon))
+			h.VRF, h.Beacon = p[:], Mix(parent.Beacon, b)
+		}},
 	} {
-		q, c := p, h
-		change(&q, &c)
-		if err := q.CheckBeacon(&c, key.Public()); !errors.Is(err, ErrField) {
-			t.Errorf("%s: %v", name, err)
+		cases = append(cases, fieldCase{c.name, c.ok, func(h *Header) { set(h); c.change(h) }})
+	}
+	return parent, key.Public(), cases
+}
+
+func TestTheBeaconIsWhatTheLeaderDraws(t *testing.T) {
+	parent, leader, cases := drawCases()
+	for _, c := range cases {
+		_, h := sample()
+		c.change(&h)
+		if err := parent.CheckBeacon(&h, leader); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrField) {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if err := p.CheckBeacon(&h, vrf.NewKey([32]byte{1}).Public()); !errors.Is(err, ErrField) {
-		t.Errorf("another leader: %v", err)
-	}
-	h.VRF = nil
-	if err := p.CheckBeacon(&h, vrf.PublicKey{}); err != nil {
+	_, h := sample()
+	if err := parent.CheckBeacon(&h, vrf.PublicKey{}); err != nil {
 		t.Errorf("no VRF: %v", err)
+	}
+	cases[0].change(&h)
+	parent.Beacon[0] ^= 1
+	if err := parent.CheckBeacon(&h, leader); !errors.Is(err, ErrField) {
+		t.Errorf("another parent: %v", err)
 	}
 }

@@ -150,8 +150,8 @@ func TestVectorsHold(t *testing.T) {
 	}
 }
 
-// TestVectorsHoldInAnotherLanguage runs the check of header.json, vote.json and
-// cert.json that shares no code with this program, and lets it notice damage.
+// TestVectorsHoldInAnotherLanguage runs the check of all vectors of consensus that
+// shares no code with this program, and lets it notice damage.
 func TestVectorsHoldInAnotherLanguage(t *testing.T) {
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Fatal("python3 is not installed; the tests need it to check the vectors independently (make deps names or installs it)")
@@ -162,7 +162,7 @@ func TestVectorsHoldInAnotherLanguage(t *testing.T) {
 	if err != nil {
 		t.Fatalf("consensus_check.py: %v\n%s", err, out)
 	}
-	for _, f := range []string{"header.json", "vote.json", "cert.json"} {
+	for _, f := range []string{"header.json", "vote.json", "cert.json", "set.json", "beacon.json"} {
 		if !strings.Contains(string(out), f+": ") {
 			t.Errorf("%s was not checked:\n%s", f, out)
 		}

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Check header.json, vote.json and cert.json against CONS-10, CONS-11, CONS-26,
-CONS-31, CONS-32, CONS-39, CONS-40 and CONS-41, written again from the texts. Standard
-library only, besides check.py beside it (CBOR and Ed25519). Prints what it
-checked, or the first difference."""
+"""Check header.json, vote.json, cert.json, set.json and beacon.json against CONS-02,
+CONS-10, CONS-11, CONS-12, CONS-26,
+CONS-31, CONS-32, CONS-35, CONS-39, CONS-40 and CONS-41, written again from the texts.
+Standard library only, besides check.py (CBOR, Ed25519), bls_check.py and vrf_check.py
+beside it. Prints what it checked, or the first difference."""
 import json
 import math
 import os
 import sys
 
+import bls_check
 import check
+import vrf_check
 from check import Refused, decode, dom, encode, sha256
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -120,19 +123,28 @@ def header(b):
     return Header(read(HEADER, b))
 
 
+ENTRY = array(H, H, raw(), raw(), uint)
+
+
 class Set:
     """[epoch, [[address, ed25519, bls, vrf, power]…]], power descending, then address."""
 
     def __init__(self, b):
-        self.epoch, self.entries = decode(b)
-        same("set order", sorted(self.entries, key=lambda e: (-e[4], e[0])), self.entries)
+        try:
+            self.epoch, self.entries = read(lambda v: array(uint, many(ENTRY))(v), b)
+        except Refused:
+            raise Refused("set") from None
+        need(0 < len(self.entries) <= MAX_VALIDATORS, "set")
+        need(sorted(self.entries, key=lambda e: (-e[4], e[0])) == self.entries, "set")
         self.keys = [e[1] for e in self.entries]
-        for i, size in ((2, 96), (3, 32)):
-            same("keys of a set", {len(e[i]) for e in self.entries} in ({0}, {size}), True)
-        self.bls = bool(self.entries[0][2])
         self.power = [e[4] for e in self.entries]
+        for i, size in ((2, 96), (3, 32)):
+            need({len(e[i]) for e in self.entries} in ({0}, {size}), "set")
+        need(all(len({e[i] for e in self.entries}) == len(self.entries) for i in (0, 1)), "set")
+        self.bls, self.vrf = (bool(self.entries[0][i]) for i in (2, 3))
         self.total = sum(self.power)
-        self.quorum = 2 * self.total // 3 + 1
+        need(min(self.power) > 0 and self.total <= 1 << 52, "set")
+        self.quorum, self.faulty = 2 * self.total // 3 + 1, (self.total - 1) // 3
         self.hash = sha256(dom("set", self.epoch, self.entries))
 
     def leaders(self, seed, views):
@@ -156,36 +168,9 @@ def final_bytes(chain, epoch, view, block):
     return dom("final", chain, epoch, view, block)
 
 
-# G1 of BLS12-381: y^2 = x^3 + 4 over F_p. A compressed point is x with three bits
-# in front: compressed, infinity, and whether y is the larger root.
-P = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
-
-
-def g1_read(b):
-    x = int.from_bytes(b, "big") & ((1 << 381) - 1)
-    y = pow(x**3 + 4, (P + 1) // 4, P)
-    need(len(b) == 48 and b[0] >> 6 == 2 and x < P and y * y % P == (x**3 + 4) % P, "signature")
-    return (x, y if (y > P // 2) == bool(b[0] & 32) else P - y)
-
-
-def g1_add(a, b):
-    if a is None:
-        return b
-    slope = ((b[1] - a[1]) * pow(b[0] - a[0], -1, P) if a[0] != b[0] else 3 * a[0]**2 * pow(2 * a[1], -1, P)) % P
-    x = (slope * slope - a[0] - b[0]) % P
-    return (x, (slope * (a[0] - x) - a[1]) % P)
-
-
-def g1_write(a):
-    b = bytearray(a[0].to_bytes(48, "big"))
-    b[0] |= 0x80 | (0x20 if a[1] > P // 2 else 0)
-    return bytes(b)
-
-
 class Chain:
-    def __init__(self, chain_id, validators, shares=()):
+    def __init__(self, chain_id, validators):
         self.id, self.set = chain_id, validators
-        self.shares = {u(s["final_bytes"]): [u(x) for x in s["shares"]] for s in shares}
 
     def signature(self, signer, msg, sig):
         need(signer < len(self.set.keys), "not_member")
@@ -204,11 +189,7 @@ class Chain:
         need(all(i < n for i in signers), "not_member")
         need(sum(self.set.power[i] for i in signers) >= self.set.quorum, "quorum")
         if kind == AGGREGATE:
-            shares, total = self.shares.get(final_bytes(self.id, epoch, view, block)), None
-            need(shares, "signature")
-            for i in signers:
-                total = g1_add(total, g1_read(shares[i]))
-            need(g1_write(total) == sigs, "signature")
+            bls_check.verify([self.set.entries[i][2] for i in signers], final_bytes(self.id, epoch, view, block), sigs)
             return kind, view, block
         msg = sign_bytes(self.id, kind - 3, epoch, view, block)
         for j, i in enumerate(signers):
@@ -333,7 +314,7 @@ def check_vote(doc):
 
 def check_cert(doc):
     s = Set(u(doc["set"]))
-    chain = Chain(u(doc["chain_id"]), s, doc["shares"])
+    chain = Chain(u(doc["chain_id"]), s)
     same("quorum", s.quorum, doc["quorum"])
     for c in doc["certificates"]:
         got = verdict(c["name"], c.get("error", ""), chain.certificate, u(c["bytes"]))
@@ -347,8 +328,60 @@ def check_cert(doc):
     return len(doc["certificates"]) + len(doc["finality_proofs"])
 
 
+def check_set(doc):
+    for c in doc["sets"]:
+        s = verdict(c["name"], c.get("error", ""), Set, u(c["bytes"]))
+        if s:
+            same(c["name"], (s.hash.hex(), s.total, s.quorum, s.faulty), (c["hash"], c["power"], c["quorum"], c["faulty"]))
+            same(c["name"], (s.bls, s.vrf), (c["aggregates"], c["draws"]))
+            same(c["name"], s.leaders(u(c["seed"]), len(c["leaders"])), c["leaders"])
+    return len(doc["sets"])
+
+
+class Rules:
+    """What blocks of an epoch obey besides their parents: CONS-32, CONS-35, CONS-40."""
+
+    def __init__(self, r):
+        self.epoch, self.start, self.length, self.every, self.bls, self.vrf = (
+            r[k] for k in ("epoch", "start_ms", "epoch_ms", "certify_ms", "aggregates", "draws"))
+
+    def check(self, p, h):
+        kind = NORMAL
+        if p.kind != NORMAL and p.epoch == self.epoch:
+            kind = CARRIER
+        elif self.length and (h.time >= self.start + self.length or h.view >= 1 << 20):
+            kind = SEAL
+        need(h.kind == kind, "field")
+        due = kind != NORMAL or h.time >= p.certified + self.every or (h.txs == 0 and p.txs > 0)
+        need(h.certify == (1 if self.bls and due else 0), "field")
+        if h.vrf:
+            need(self.vrf and kind != CARRIER, "field")
+        else:
+            need(not self.vrf or kind == CARRIER or (kind != SEAL and h.height % 64), "field")
+
+
+def check_beacon(doc):
+    for c in doc["draws"]:
+        parent, h = header(u(c["parent"])), header(u(c["bytes"]))
+        alpha = dom("beacon", h.chain, h.epoch, h.view, parent.beacon)
+        same(c["name"], alpha.hex(), c["alpha"])
+
+        def beacon():
+            try:
+                beta = vrf_check.verify(u(c["key"]), alpha, h.vrf)
+            except Refused:
+                raise Refused("field") from None
+            need(h.beacon == sha256(dom("random", parent.beacon, beta)), "field")
+
+        verdict(c["name"], c.get("error", ""), beacon)
+    for c in doc["rules"]:
+        verdict(c["name"], c.get("error", ""), Rules(c["rules"]).check, header(u(c["parent"])), header(u(c["bytes"])))
+    return len(doc["draws"]) + len(doc["rules"])
+
+
 def main():
-    for name, f in (("header.json", check_header), ("vote.json", check_vote), ("cert.json", check_cert)):
+    for name, f in (("header.json", check_header), ("vote.json", check_vote), ("cert.json", check_cert),
+                    ("set.json", check_set), ("beacon.json", check_beacon)):
         with open(os.path.join(HERE, name), encoding="utf-8") as file:
             print(f"{name}: {f(json.load(file))} cases hold")
 
