@@ -302,4 +302,5 @@ def main():
     print(f"tree.json, proof.json, sumtree.json: {n} cases agree")
 
 
-main()
+if __name__ == "__main__":
+    main()
