@@ -196,7 +196,9 @@ func (e *executor) catchUp(ctx context.Context) error {
 		if root, err = e.d.cfg.Chain.Root(); err != nil {
 			return err
 		}
-		e.rooted = max(e.rooted, root.Header.View)
+		if root.Header.Epoch == e.d.cfg.Core.Set.Epoch() { // views of another epoch say nothing of this log's
+			e.rooted = max(e.rooted, root.Header.View)
+		}
 		return e.sync()
 	})
 	if err == nil && root.Finalization != nil && root.Header.Epoch == e.d.cfg.Core.Set.Epoch() {

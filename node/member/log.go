@@ -52,3 +52,37 @@ func ReadLog(records []store.Record, cfg *driver.Config) error {
 	}
 	return nil
 }
+
+// records is what the log held when it was opened, for the drivers of the epochs to
+// come: a database that was lost or put back lies epochs behind its log.
+type records struct {
+	list    []consensus.Record
+	batches [][]byte
+}
+
+// give puts the records of an epoch into a driver's configuration, and forgets those
+// of earlier ones.
+func (r *records) give(cfg *driver.Config, epoch uint64) {
+	cfg.Records, cfg.Batches = nil, nil
+	var later []consensus.Record
+	for _, x := range r.list {
+		switch {
+		case x.Epoch == epoch:
+			cfg.Records = append(cfg.Records, x)
+		case x.Epoch > epoch:
+			later = append(later, x)
+		}
+	}
+	if len(cfg.Records) > 0 {
+		cfg.Batches = append(cfg.Batches, r.batches...)
+	}
+	if r.list = later; len(later) == 0 {
+		r.batches = nil
+	}
+}
+
+// keeping is a log of which nothing is released while records of later epochs wait.
+type keeping struct{ driver.Log }
+
+// Release implements driver.Log.
+func (keeping) Release(uint64) error { return nil }

@@ -50,6 +50,7 @@ type Config struct {
 type Member struct {
 	cfg      Config
 	log      driver.Log // nil until the key has voted
+	records  records
 	gate     gate
 	abstains atomic.Pointer[Abstaining] // nil: nothing hinders it to vote
 	part     atomic.Pointer[part]
@@ -131,8 +132,12 @@ func (m *Member) open() error {
 	}
 	if opened {
 		m.gate.know(&cfg.Core, cfg.Records, m.cfg.Restart == nil)
+		m.records = records{cfg.Records, cfg.Batches}
 	}
-	cfg.WAL = m.log
+	m.records.give(&cfg, set.Epoch())
+	if cfg.WAL = m.log; len(m.records.list) > 0 {
+		cfg.WAL = keeping{m.log}
+	}
 	d, err := driver.New(cfg)
 	if err != nil {
 		return err
