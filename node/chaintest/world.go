@@ -59,13 +59,32 @@ func NewAt(t testing.TB, validators, people int, timeMS uint64) *World {
 // NewWeighted makes a world whose validators have these powers.
 func NewWeighted(t testing.TB, powers []uint64, people int, timeMS uint64) *World {
 	t.Helper()
+	return newWorld(t, powers, people, timeMS, false)
+}
+
+// NewKeyed is NewWeighted with BLS and VRF keys, for networks that run: blocks that
+// the world itself makes carry no shares and no VRF.
+func NewKeyed(t testing.TB, powers []uint64, people int, timeMS uint64) *World {
+	t.Helper()
+	return newWorld(t, powers, people, timeMS, true)
+}
+
+func newWorld(t testing.TB, powers []uint64, people int, timeMS uint64, keyed bool) *World {
+	t.Helper()
 	w := &World{T: t, nonces: make([]uint64, people)}
-	cfg := genesis.LocalConfig{Network: genesis.Unkeyed, TimeMS: timeMS} // blocks here carry no shares and no VRF
+	cfg := genesis.LocalConfig{TimeMS: timeMS}
+	if !keyed {
+		cfg.Network = genesis.Unkeyed
+	}
 	byKey := map[keys.PublicKey]keys.PrivateKey{}
 	for i, power := range powers {
 		vote := key(1, i)
 		byKey[vote.Public()] = vote
-		cfg.Validators = append(cfg.Validators, genesis.Member{Address: Address(key(2, i)), VoteKey: vote.Public(), Power: power})
+		m := genesis.Member{Address: Address(key(2, i)), VoteKey: vote.Public(), Power: power}
+		if keyed {
+			m = genesis.Validator(m.Address, vote, power)
+		}
+		cfg.Validators = append(cfg.Validators, m)
 		cfg.Accounts = append(cfg.Accounts, genesis.Alloc{Address: Address(key(2, i)), Amount: Rich})
 	}
 	for i := range people {

@@ -40,6 +40,9 @@ type Profile struct {
 	Slow         time.Duration // longest check or commit of a block's body, until Heal
 	Transfers    int           // until Heal
 	SmallPools   bool          // so small that transactions are refused
+	Keyed        bool          // validators have BLS and VRF keys
+	Turnover     bool          // stakes move each epoch; the last follower joins, validator 1 leaves
+	Epochs       uint64        // that must have ended in a run with Turnover
 
 	Heal time.Duration // when the faults end
 	Rest time.Duration // in which the network must decide everything after that
@@ -71,8 +74,18 @@ func Draw(seed uint64) Profile {
 		p.PowerLoss = 1 + r.IntN(2)
 	}
 	p.Full = r.IntN(3) / 2
+	p.Keyed = r.IntN(5) == 0
 	p.corrupt(r)
 	return p
+}
+
+// Story is the run of a network in which a validator joins by stake and another
+// one leaves, over 20 epochs of 10 s under load, with partitions, crashes and power
+// loss.
+func Story() Profile {
+	return Profile{Powers: []uint64{5, 5, 5, 5}, Faults: make([]Fault, 4), Followers: 1, Loss: 30, Repeat: 30, Delay: 20 * time.Millisecond,
+		Cuts: 14, Skew: 200 * time.Millisecond, Drift: 500, Crashes: 10, PowerLoss: 2, Transfers: 300, Keyed: true, Turnover: true, Epochs: 20,
+		Heal: 250 * time.Second, Rest: 4 * time.Minute}
 }
 
 // corrupt makes validators faulty as long as their power is at most f; instead of
@@ -86,6 +99,9 @@ func (p *Profile) corrupt(r *rand.Rand) {
 	kind := Fault(r.IntN(int(FalseClock) + 3))
 	if kind > FalseClock {
 		p.Flips, p.BadSyncs = 1+r.IntN(3), r.IntN(3)
+		if p.Turnover = len(p.Powers) > 1 && r.IntN(2) == 0; p.Turnover {
+			p.Followers++
+		}
 		return
 	}
 	for _, i := range r.Perm(len(p.Powers)) {

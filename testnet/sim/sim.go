@@ -53,6 +53,7 @@ type Sim struct {
 	cuts     []cut
 	frail    *machine // whose disk flips bits and fails to sync; of power at most f
 	book     *book
+	stakers  stakers
 	entries  map[tx.ID]*machine // where clients sent what they wait for
 
 	mu      sync.Mutex
@@ -66,7 +67,11 @@ type Sim struct {
 // New builds the network of a profile. Call it inside a synctest bubble.
 func New(t testing.TB, p Profile, seed uint64) *Sim {
 	s := &Sim{p: p, seed: seed, start: time.Now(), passed: map[passage]uint64{}, entries: map[tx.ID]*machine{}, counts: map[string]int{}, failed: make(chan struct{})}
-	s.w = chaintest.NewWeighted(t, p.Powers, people, uint64(s.start.UnixMilli()))
+	world := chaintest.NewWeighted
+	if p.Keyed {
+		world = chaintest.NewKeyed
+	}
+	s.w = world(t, p.Powers, people, uint64(s.start.UnixMilli()))
 	s.book = newBook(s)
 	for i, vote := range s.w.Votes { // in set order, which is that of Powers
 		s.newMachine(vote, p.Powers[i], p.Faults[i])
@@ -76,6 +81,13 @@ func New(t testing.TB, p Profile, seed uint64) *Sim {
 	}
 	for i := range p.Followers {
 		s.newMachine(keys.FromSeed([32]byte{4, byte(i)}), 0, Honest)
+	}
+	for _, key := range s.w.People {
+		s.stakers.people = append(s.stakers.people, &account{key: key})
+	}
+	if p.Turnover {
+		s.stakers.joiner, s.stakers.leaver = s.stakers.people[people-1], &account{key: s.w.Operator(1)}
+		s.stakers.people = s.stakers.people[:people-1]
 	}
 	return s
 }
@@ -180,11 +192,11 @@ func (s *Sim) clients(ctx context.Context) {
 	gap := s.p.Heal / time.Duration(s.p.Transfers+1)
 	for i := 0; ctx.Err() == nil; i++ {
 		if i < s.p.Transfers {
-			from := r.IntN(people)
-			v := s.w.Transfer(from, (from+1+r.IntN(people-1))%people, 1+s.amount(r.Uint64()))
-			s.mu.Lock()
-			s.sent = append(s.sent, v)
-			s.mu.Unlock()
+			from, to := s.stakers.people[r.IntN(len(s.stakers.people))], s.w.Address(r.IntN(people))
+			s.issue(from, &tx.Transfer{To: to, Amount: 1 + s.amount(r.Uint64())})
+		}
+		if s.p.Turnover && s.now() < s.p.Heal {
+			s.turnover(r)
 		}
 		for k, v := range s.open() {
 			if k%8 == i%8 || s.now() >= s.p.Heal {
@@ -299,6 +311,7 @@ func (s *Sim) atEnd() {
 			s.book.audit(p)
 		}
 	}
+	s.turned()
 }
 
 func (s *Sim) behind(top uint64) bool {

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	seeds = flag.Uint64("seeds", 24, "number of seeds that TestSeeds runs")
+	seeds = flag.Uint64("seeds", 20, "number of seeds that TestSeeds runs")
 	seed  = flag.Uint64("seed", 0, "first seed that TestSeeds runs")
 )
 
@@ -46,4 +46,19 @@ func TestSeeds(t *testing.T) {
 	for _, what := range slices.Sorted(maps.Keys(total)) {
 		t.Logf("%6d %s", total[what], what)
 	}
+}
+
+// TestAValidatorJoinsByStakeAndAnotherLeaves over 20 epochs under load, with
+// partitions: all chains agree, roots and supply included.
+func TestAValidatorJoinsByStakeAndAnotherLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sim.New(t, sim.Story(), *seed)
+		if testing.Verbose() {
+			s.Trace = func(line string) { t.Log(line) }
+		}
+		if err := s.Run(); err != nil {
+			t.Fatal(err)
+		}
+		t.Log(s.Counts())
+	})
 }
