@@ -154,6 +154,9 @@ func TestSTA09LiesAboutASubtreeFail(t *testing.T) {
 		}
 		return p, prefix, slices.Clone(lists[i])
 	}
+	// What is well formed and false; all else is wrong on its face.
+	others := map[string]error{"an entry left out": ErrShape, "every entry left out": ErrShape, "a value changed": ErrRoot, "an empty value": ErrSize,
+		"a place that is none": ErrIndex, "a depth that is none": ErrIndex, "a sibling changed": ErrRoot}
 	other := KV{Key: []byte("x"), Value: []byte("y")}
 	for _, c := range []struct {
 		name string
@@ -177,6 +180,11 @@ func TestSTA09LiesAboutASubtreeFail(t *testing.T) {
 		{"a terminal beside entries", full, func(p *SubtreeProof, _ *Prefix, _ *[]KV) { p.Terminal = &Terminal{} }},
 		{"a lone leaf below its place", lone, func(p *SubtreeProof, _ *Prefix, _ *[]KV) { deepen(p) }},
 		{"an empty slot below its own", none, func(p *SubtreeProof, _ *Prefix, _ *[]KV) { deepen(p) }},
+		{"a stranger's leaf from elsewhere", none, func(p *SubtreeProof, at *Prefix, _ *[]KV) {
+			far := at.path()
+			far[0] ^= 0x80
+			p.Terminal = &Terminal{KeyHash: far}
+		}},
 		{"the lone leaf as a stranger's", lone, func(p *SubtreeProof, _ *Prefix, l *[]KV) {
 			x := kvLeaf((*l)[0])
 			p.Terminal, *l = &Terminal{KeyHash: x.key, ValueHash: x.value}, nil
@@ -184,8 +192,12 @@ func TestSTA09LiesAboutASubtreeFail(t *testing.T) {
 	} {
 		p, at, list := prove(c.on)
 		c.lie(&p, &at, &list)
-		if err := p.Verify(root.Hash, at, list); err == nil {
-			t.Errorf("%s: accepted", c.name)
+		want := ErrShape
+		if w, ok := others[c.name]; ok {
+			want = w
+		}
+		if err := p.Verify(root.Hash, at, list); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", c.name, err, want)
 		}
 	}
 }
