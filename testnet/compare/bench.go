@@ -175,6 +175,10 @@ func (b *bench) load(ctx context.Context, s side, n network, p *load.Purse, h sh
 	if err != nil {
 		return measure.Run{}, err
 	}
+	begin, err := proc.Read(n.Group().PIDs())
+	if err != nil {
+		return measure.Run{}, err
+	}
 	r, err := l.Run(ctx)
 	if err == nil {
 		err = failed
@@ -189,6 +193,9 @@ func (b *bench) load(ctx context.Context, s side, n network, p *load.Purse, h sh
 	}
 	if len(samples) == 2 {
 		proc.Fill(&r, samples[0], samples[1])
+	} else if end, err := proc.Read(n.Group().PIDs()); err == nil { // ended early: who else worked still matters
+		proc.Fill(&r, begin, end)
+		r.NodeCPU = nil
 	}
 	r.Who, r.What, r.Pair = s.name, h.what, b.pair
 	if r.Refused == 0 && r.Missing == 0 && r.Aborted == "" {

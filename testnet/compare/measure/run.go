@@ -103,7 +103,8 @@ func (r Run) String() string {
 	case r.What == "sync":
 		return fmt.Sprintf("%s %d syncs in %d blocks", head, r.Syncs, r.Blocks)
 	case r.Aborted != "":
-		return fmt.Sprintf("%s %d/s by %d: ended early, %s; %d refused of %d %v, %d views skipped", head, r.Rate, r.Batch, r.Aborted, r.Refused, r.Sent, r.Reasons, r.Skipped)
+		return fmt.Sprintf("%s %d/s by %d: ended early, %s; %d refused of %d %v, %d views skipped, other %.2f cores",
+			head, r.Rate, r.Batch, r.Aborted, r.Refused, r.Sent, r.Reasons, r.Skipped, r.Other)
 	}
 	return fmt.Sprintf("%s %d/s by %d: p50 %.0f p90 %.0f p99 %.0f max %.0f ms, %.0f µs per tx and node, %d executed, %d refused, %d missing, %d views skipped; %s",
 		head, r.Rate, r.Batch, r.P50, r.P90, r.P99, r.Max, r.CPUPerTx(), r.Executed, r.Refused, r.Missing, r.Skipped, tail)
