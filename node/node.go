@@ -16,6 +16,7 @@ import (
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/genesis"
 	"github.com/openledger/openledger/ledger/state"
+	"github.com/openledger/openledger/node/accuse"
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/clock"
 	"github.com/openledger/openledger/node/config"
@@ -62,6 +63,7 @@ type Node struct {
 	topics  topics
 	out     outbox
 	syncer  *nodesync.Syncer
+	court   *accuse.Reporter // evidence that waits to be punished
 	member  *member.Member
 	rpc     *rpc.Server
 	binding []byte
@@ -169,10 +171,11 @@ func (n *Node) openNetwork() error {
 // openConsensus builds the syncer, and the driver if this node is a validator now.
 func (n *Node) openConsensus() error {
 	n.syncer = nodesync.New(nodesync.Config{Chain: n.chain, Source: source{n}, Cache: n.pool, Committed: n.committed, Log: n.log})
+	n.court = accuse.NewReporter(n.chain.Env().ChainID)
 	var err error
 	n.member, err = member.New(member.Config{Key: n.cfg.Validator, Chain: n.chain, Syncer: n.syncer, OpenLog: n.openLog, Restart: n.restartLog,
 		Epoch: n.setMembers, Turn: n.turned, Log: n.log,
-		Driver: driver.Config{Pool: n.pool, Verify: n.verifyTxs, Net: validators{n}, Clock: n.clock, Committed: n.committed, Log: n.log}})
+		Driver: driver.Config{Pool: n.pool, Verify: n.verifyTxs, Net: validators{n}, Clock: n.clock, Committed: n.committed, Accuse: n.found, Log: n.log}})
 	return err
 }
 

@@ -27,6 +27,7 @@ func (n *Node) startWork(ctx context.Context) {
 	n.spawn(func() { n.eachBlock(ctx, []string{"model"}, n.turn("serve", n.gateway.Load)) })
 	n.spawn(func() { n.runTill(ctx) })
 	if !n.cfg.Validator.IsZero() {
+		n.spawn(func() { n.eachBlock(ctx, nil, n.turn("evidence", n.punish)) })
 		n.spawn(func() { n.eachBlock(ctx, nil, n.turn("ready", n.sayReady)) })
 	}
 	w := n.cfg.Settings.Work

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/openledger/openledger/consensus"
+	"github.com/openledger/openledger/consensus/evidence"
 	"github.com/openledger/openledger/consensus/msg"
 )
 
@@ -46,11 +47,7 @@ func (d *Driver) act(ctx context.Context, out consensus.Output) error {
 	}
 	d.deadline = out.Deadline
 	for _, e := range out.Evidence {
-		b := "" // a bad share stands alone
-		if e.B != nil {
-			b = fmt.Sprintf("%x", e.B.Bytes())
-		}
-		d.log.Warn("a validator contradicted itself", "kind", e.A.Kind(), "a", fmt.Sprintf("%x", e.A.Bytes()), "b", b)
+		d.accuse(evidence.Pair(d.cfg.Core.Set, e.A, e.B))
 	}
 	for _, r := range out.Requests {
 		d.request(ctx, r)
@@ -59,6 +56,16 @@ func (d *Driver) act(ctx context.Context, out consensus.Output) error {
 		d.exec.push(func(ctx context.Context) error { return d.exec.decide(&dec) })
 	}
 	return nil
+}
+
+// accuse logs and hands on what shows that validators broke the rules.
+func (d *Driver) accuse(list []evidence.Evidence) {
+	for _, e := range list {
+		d.log.Warn("validators broke the rules", "kind", e.Kind(), "epoch", e.Epoch(), "view", e.View(), "validators", e.Signers())
+	}
+	if len(list) > 0 && d.cfg.Accuse != nil {
+		d.cfg.Accuse(list)
+	}
 }
 
 // append writes a record, and before a block its batches.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/openledger/openledger/consensus/evidence"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/consensus/valset"
@@ -58,6 +59,7 @@ type batchStore struct {
 	pool    Pool
 	now     func() uint64
 	limit   bounds
+	accuse  func([]evidence.Evidence) // may be nil
 
 	mu       sync.Mutex
 	batches  map[[32]byte]*held
@@ -73,7 +75,7 @@ type batchStore struct {
 }
 
 func newBatchStore(cfg *Config) *batchStore {
-	return &batchStore{chainID: cfg.Core.ChainID, set: cfg.Core.Set, verify: cfg.Verify, pool: cfg.Pool, now: cfg.Clock.Now, limit: bounds{maxHeldBytes, maxHeldBatches},
+	return &batchStore{chainID: cfg.Core.ChainID, set: cfg.Core.Set, verify: cfg.Verify, accuse: cfg.Accuse, pool: cfg.Pool, now: cfg.Clock.Now, limit: bounds{maxHeldBytes, maxHeldBatches},
 		batches: map[[32]byte]*held{}, arrival: list.New(), need: map[[32]byte]int{}, blocks: map[header.Hash]*known{}, log: 1, open: map[uint64]int{}}
 }
 
@@ -89,10 +91,24 @@ func (s *batchStore) add(m *msg.Message) error {
 	}
 	txs, err := s.verify(m.Batch.Txs)
 	if err != nil {
+		s.blame(m.Batch)
 		return fmt.Errorf("%w of validator %d: %w", errBatch, m.Batch.Author, err)
 	}
 	s.keep(&held{digest: digest, batch: m.Batch, raw: m.Bytes(), txs: txs})
 	return nil
+}
+
+// blame shows the author of a batch with a transaction that no state makes valid.
+func (s *batchStore) blame(b *msg.Batch) {
+	if s.accuse == nil {
+		return
+	}
+	for i := range b.Txs {
+		if _, err := s.verify(b.Txs[i : i+1]); err != nil {
+			s.accuse(evidence.OfBatch(b, i))
+			return
+		}
+	}
 }
 
 // restore keeps a batch from the log; a damaged one is fetched again later.

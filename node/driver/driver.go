@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/openledger/openledger/consensus"
+	"github.com/openledger/openledger/consensus/evidence"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/tx"
@@ -89,7 +90,10 @@ type Config struct {
 	// order, until peers have no more. commit waits until they are committed.
 	Catchup   func(ctx context.Context, commit func(context.Context, []*chain.Block) error) error
 	Committed func(b *chain.Block) // called after each commit, on the executor
-	Log       *slog.Logger
+	// Accuse takes proof that other validators broke the rules (CONS-51). It is
+	// called from several goroutines and must not block. Nil: faults are logged only.
+	Accuse func([]evidence.Evidence)
+	Log    *slog.Logger
 }
 
 // Driver owns one Core, and with it one validator epoch. Create it with New, run
@@ -97,6 +101,7 @@ type Config struct {
 type Driver struct {
 	cfg     Config
 	core    *consensus.Core
+	finder  *evidence.Finder
 	self    int
 	log     *slog.Logger
 	inbox   chan consensus.Event // full: producers wait, the loop never does
@@ -140,7 +145,7 @@ func New(cfg Config) (*Driver, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
-	d := &Driver{cfg: cfg, core: core, log: cfg.Log, self: core.Self(),
+	d := &Driver{cfg: cfg, core: core, finder: evidence.NewFinder(cfg.Core.Set, cfg.Core.ChainID, cfg.Core.Seed, core.View()), log: cfg.Log, self: core.Self(),
 		inbox: make(chan consensus.Event, inboxSize), raw: make(chan *msg.Message, inboxSize),
 		checks: make(chan *msg.Message, inboxSize), bodies: make(chan *msg.Message, bodiesSize),
 		queries: make(chan func(), 64), wake: make(chan struct{}, 1)}
@@ -399,7 +404,7 @@ func (d *Driver) step(ctx context.Context, ev consensus.Event) error {
 		}
 		select {
 		case next := <-d.inbox:
-			join(&out, d.one(next))
+			out.Join(d.one(next))
 			continue
 		default:
 		}
@@ -409,20 +414,11 @@ func (d *Driver) step(ctx context.Context, ev consensus.Event) error {
 }
 
 func (d *Driver) one(ev consensus.Event) consensus.Output {
+	if m, ok := ev.(consensus.Message); ok && d.cfg.Accuse != nil {
+		d.finder.Advance(d.core.View())
+		d.accuse(d.finder.Add(m.Verified))
+	}
 	return d.core.Step(consensus.Input{Now: d.cfg.Clock.Now(), Wall: d.cfg.Clock.Wall(), Event: ev})
-}
-
-// join appends b to a: the lists in order, one sync for both.
-func join(a *consensus.Output, b consensus.Output) {
-	a.Err = b.Err
-	a.Relay = append(a.Relay, b.Relay...)
-	a.Append = append(a.Append, b.Append...)
-	a.Sync = a.Sync || b.Sync
-	a.Send = append(a.Send, b.Send...)
-	a.Deadline = b.Deadline
-	a.Requests = append(a.Requests, b.Requests...)
-	a.Decide = append(a.Decide, b.Decide...)
-	a.Evidence = append(a.Evidence, b.Evidence...)
 }
 
 // call runs f on the goroutine of the loop, some time.
