@@ -18,21 +18,23 @@ import (
 // When own batches are closed, and how many may be open (CONS-26, CONS-27).
 const (
 	batchBytes  = msg.MaxBatch - 4<<10 // of transactions, so that the envelope fits
-	closeAfter  = 20                   // milliseconds from the first transaction
+	closeSoon   = 4                    // milliseconds from the first transaction
+	closeAfter  = 20                   // milliseconds from the batch before
 	maxOwnOpen  = 32
 	gapPatience = 2_000 // milliseconds that a batch may wait for an earlier transaction
 	homeTurn    = 2_000 // milliseconds after which the next owner batches a gossiped transaction
 	maxProposed = 512   // batches of a block: their digests are 17 KiB of the proposal
 )
 
-// author closes own batches when the first transaction has waited long enough.
+// author closes own batches soon after the first transaction came, but not more
+// often than every closeAfter: alone it does not wait, in a stream it has company.
 func (d *Driver) author(waiting bool) {
 	now := d.cfg.Clock.Now()
 	switch {
 	case !waiting:
 		d.closeAt = 0
 	case d.closeAt == 0:
-		d.closeAt = now + closeAfter
+		d.closeAt = max(now+closeSoon, d.closed+closeAfter)
 	case now >= d.closeAt:
 		d.closeAt = now + closeAfter // for what comes meanwhile, or is left
 		d.closeOwn()
@@ -48,6 +50,7 @@ func (d *Driver) closeOwn() {
 		if len(txs) == 0 {
 			return
 		}
+		d.closed = d.cfg.Clock.Now()
 		h := d.closeBatch(txs)
 		d.batches.keep(h)
 		d.cfg.Net.Broadcast(h.raw, d.core.View(), false)

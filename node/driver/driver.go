@@ -119,6 +119,7 @@ type Driver struct {
 	deadline uint64 // monotonic ms of the core's timer, 0 for none
 	poll     uint64 // monotonic ms of the next look for work
 	closeAt  uint64 // monotonic ms at which an own batch is closed, 0 for none
+	closed   uint64 // monotonic ms of the newest own batch
 	pending  bool
 	seq      uint64 // of the newest own batch
 	logged   uint64 // highest view in the log
