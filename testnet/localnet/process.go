@@ -84,7 +84,7 @@ func (n *Network) launch(m *Node) error {
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Env = append(os.Environ(), "GOMEMLIMIT=160MiB")
+	cmd.Env = append(os.Environ(), "GOMEMLIMIT=256MiB")
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", m.Name, err)
 	}
