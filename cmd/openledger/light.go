@@ -181,7 +181,7 @@ func (r *lightAnswer) fill(l *cert.Light, s *proof.State, key []byte) {
 	h := &s.Anchor.Header
 	r.Epoch, r.Validators, r.Set = l.Set().Epoch(), l.Set().Len(), l.Set().Hash()
 	r.Height, r.Header, r.StateHeight = h.Height, h.Hash(), s.Anchor.StateHeight()
-	r.Checked = []string{fmt.Sprintf("seals of %d epochs, each signed by a quorum of its validators, lead to this set", r.Epochs)}
+	r.Checked = []string{fmt.Sprintf("seals followed: %d, each signed by a quorum of the validators before it", r.Epochs)}
 	if at := l.At(); r.Header == at.Hash() {
 		r.Checked = append(r.Checked, fmt.Sprintf("block %d is the one that begins epoch %d", h.Height, r.Epoch))
 	} else {
