@@ -115,7 +115,7 @@ func (d *Driver) trim() error {
 		}
 		d.keep = 0
 	}
-	if d.keep == 0 && d.appended >= segmentBytes {
+	if d.keep == 0 && d.appended >= d.cfg.Segment {
 		next, err := d.cfg.WAL.Segment()
 		if err != nil {
 			return fmt.Errorf("start log segment: %w", err)

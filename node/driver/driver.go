@@ -86,6 +86,7 @@ type Config struct {
 	WAL     Log
 	Clock   clock.Clock
 	Workers int // goroutines that check signatures; 0 means one per core
+	Segment int // bytes of the log after which a new segment is started; 0 means 16 MiB
 	// Catchup fetches final blocks above the head and gives them to commit in
 	// order, until peers have no more. commit waits until they are committed.
 	Catchup   func(ctx context.Context, commit func(context.Context, []*chain.Block) error) error
@@ -142,6 +143,9 @@ func New(cfg Config) (*Driver, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Segment == 0 {
+		cfg.Segment = segmentBytes
 	}
 	if cfg.Workers == 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)

@@ -209,7 +209,7 @@ func (p *process) open() error {
 	p.pool = mempool.New(limits, p.chain.View, m.clock.Now)
 	syncer := nodesync.New(nodesync.Config{Chain: p.chain, Source: source{p}, Cache: p.pool, Committed: p.committed})
 	cfg := member.Config{Key: m.vote, Chain: p.chain, Syncer: syncer, OpenLog: member.OpenLog(m.votelog()), Restart: m.restart, Driver: driver.Config{Pool: p.pool,
-		Verify: p.verify, Net: validators{p}, Clock: m.clock, Workers: 1, Committed: p.committed}}
+		Verify: p.verify, Net: validators{p}, Clock: m.clock, Workers: 1, Segment: segment, Committed: p.committed}}
 	p.member, err = member.New(cfg)
 	return err
 }
