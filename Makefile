@@ -59,9 +59,10 @@ twins:
 mutants:
 	@set -o pipefail; go test -tags mutant -count=1 -timeout 60m -run '^TestMutants$$' ./consensus/coretest -v | grep -vE '^ *(=== RUN|--- PASS)'
 
-# Whole nodes in one process on virtual time. A seed that fails is printed with the command that repeats it.
+# Whole nodes in one process on virtual time, KILLS kills of four loaded validators, and 20 epochs in which validators
+# join and leave. A seed that fails is printed with the command that repeats it.
 simnet:
-	@set -o pipefail; go test ./testnet/sim -run '^TestSeeds$$' -v -count=1 -timeout 120m -args -seed $(SEED) -seeds $(SEEDS) | grep -vE '^ *(--- PASS|=== )'
+	@set -o pipefail; go test ./testnet/sim -count=1 -timeout 120m -v -args -seed $(SEED) -seeds $(SEEDS) -kills $(KILLS) | grep -vE '^ *(--- PASS|=== |sim_test.go:[0-9]+: +[0-9.]+s)'
 
 # Validators killed at random points under load, KILLS times: in one process with disks that lose what was not synced
 # (CONS-63), then PROCS times a real process with SIGKILL.

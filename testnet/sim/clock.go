@@ -39,7 +39,7 @@ func (c *skewed) Wall() uint64 {
 	case c.mad:
 		r := c.s.dice("jump", nil, uint64(c.id), uint64(t/(3*time.Second)))
 		wall += (upTo(r, 4*time.Minute) - 2*time.Minute).Milliseconds()
-	case t < c.s.p.Heal:
+	case !c.s.healed():
 		wall += c.off.Milliseconds()
 	default:
 		wall = c.base + t.Milliseconds()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/openledger/openledger/consensus"
@@ -40,12 +41,14 @@ type machine struct {
 	wakes chan struct{} // ends the wait between two lives
 	ended chan struct{} // closed when no process will come any more
 	flips int           // of bits in the log, at the next starts
+	doom  atomic.Int64  // so many of its next processes die at some operation
 
-	mu     sync.Mutex
-	p      *process // nil while down
-	lives  int
-	outage bool // the next end of the process is a power loss
-	stop   context.CancelFunc
+	mu      sync.Mutex
+	durable map[[32]byte]bool // own votes on stable storage, by hash
+	p       *process          // nil while down
+	lives   int
+	outage  bool // the next end of the process is a power loss
+	stop    context.CancelFunc
 }
 
 // process is one life of a node.
@@ -59,7 +62,7 @@ type process struct {
 
 func (s *Sim) newMachine(vote keys.PrivateKey, power uint64, f Fault) *machine {
 	id := len(s.machines)
-	m := &machine{s: s, id: id, vote: vote, fault: f, power: power, db: store.NewVolatile(),
+	m := &machine{s: s, id: id, vote: vote, fault: f, power: power, db: store.NewVolatile(), durable: map[[32]byte]bool{},
 		disk: disktest.New(s.dice("disk", nil, uint64(id))), keys: disktest.New(s.dice("keys", nil, uint64(id))), wakes: make(chan struct{}, 1), ended: make(chan struct{})}
 	m.clock = newSkewed(s, id, f)
 	s.machines = append(s.machines, m)
@@ -100,7 +103,7 @@ func (m *machine) run(ctx context.Context) {
 		}
 		m.damage(life)
 		down := upTo(m.s.dice("down", nil, uint64(m.id), uint64(life)), 4*time.Second)
-		if m.s.now() >= m.s.p.Heal {
+		if m.s.healed() {
 			down = 100 * time.Millisecond
 		}
 		m.pause(ctx, down)
@@ -162,6 +165,10 @@ func (m *machine) live(ctx context.Context) error {
 	m.lives++
 	m.stop = cancel
 	p := &process{m: m, life: m.lives}
+	if m.doom.Load() > 0 {
+		m.doom.Add(-1)
+		m.outage = m.condemn(m.lives)
+	}
 	m.mu.Unlock()
 	if err := p.open(); err != nil {
 		return fmt.Errorf("start: %w", err)
@@ -177,6 +184,20 @@ func (m *machine) live(ctx context.Context) error {
 	}()
 	defer p.member.Close()
 	return p.member.Run(ctx)
+}
+
+// condemn plans the end of a process and reports whether it is a power loss.
+func (m *machine) condemn(life int) bool {
+	r := m.s.dice("doom", nil, uint64(m.id), uint64(life))
+	switch r.IntN(9) {
+	case 0:
+		m.keys.Plan(1)
+	case 1, 2, 3, 4:
+		m.disk.Plan(1 + r.IntN(150))
+	default:
+		m.db.Plan(1+r.IntN(30), []int{0, 50, 100}[r.IntN(3)])
+	}
+	return r.IntN(2) == 0
 }
 
 // kill ends the process at once, as kill -9 or a power loss does.
@@ -208,7 +229,7 @@ func (p *process) open() error {
 	}
 	p.pool = mempool.New(limits, p.chain.View, m.clock.Now)
 	syncer := nodesync.New(nodesync.Config{Chain: p.chain, Source: source{p}, Cache: p.pool, Committed: p.committed})
-	cfg := member.Config{Key: m.vote, Chain: p.chain, Syncer: syncer, OpenLog: member.OpenLog(m.votelog()), Restart: m.restart, Driver: driver.Config{Pool: p.pool,
+	cfg := member.Config{Key: m.vote, Chain: p.chain, Syncer: syncer, OpenLog: p.openLog, Restart: m.restart, Driver: driver.Config{Pool: p.pool,
 		Verify: p.verify, Net: validators{p}, Clock: m.clock, Workers: 1, Segment: segment, Committed: p.committed}}
 	p.member, err = member.New(cfg)
 	return err
@@ -242,7 +263,7 @@ func (p *process) verify(raw [][]byte) ([]tx.Verified, error) {
 }
 
 func (p *process) dawdle(label string, n uint64) {
-	if s := p.m.s; s.p.Slow > 0 && s.now() < s.p.Heal {
+	if s := p.m.s; s.p.Slow > 0 && !s.healed() {
 		if r := s.dice(label, nil, uint64(p.m.id), n); r.IntN(4) == 0 {
 			time.Sleep(upTo(r, s.p.Slow))
 		}

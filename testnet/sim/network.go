@@ -54,7 +54,7 @@ func (s *Sim) link(from, to int, frame []byte) []time.Duration {
 		return nil
 	}
 	r := s.dice("link", frame, uint64(from), uint64(to), nth)
-	if s.now() >= s.p.Heal {
+	if s.healed() {
 		return []time.Duration{least + upTo(r, calm)}
 	}
 	if r.Uint64N(1000) < s.p.Loss {
@@ -90,6 +90,9 @@ type validators struct{ p *process }
 // Broadcast implements driver.Network.
 func (v validators) Broadcast(frame []byte, _ uint64, own bool) {
 	m := v.p.m
+	if own {
+		m.leaves(frame)
+	}
 	for _, out := range m.twist(v.p, frame, own) {
 		m.s.book.heard(m, v.p, out.frame)
 		for _, to := range m.s.members(v.p.chain.Set()) {

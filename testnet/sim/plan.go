@@ -48,6 +48,9 @@ func (s *Sim) plan() {
 		m, room := pick(), r.IntN(100_000)
 		at(func() { m.disk.Fill(room) })
 	}
+	for i := range s.p.Kills {
+		s.machines[i%len(s.machines)].doom.Add(1)
+	}
 	s.plague(r)
 }
 

@@ -33,6 +33,7 @@ type Profile struct {
 	Skew         time.Duration // largest error of an honest wall clock, either way
 	Drift        int64         // largest error of a clock's speed, parts per million
 	Crashes      int           // machines that die at an operation of their log or database
+	Kills        int           // processes that die at some operation, of all machines in turn; Heal is then at most
 	PowerLoss    int           // times that all machines lose power at once
 	Full         int           // disks that fill up
 	BadSyncs     int           // syncs of the log that fail, on one machine, whose power is at most f
@@ -86,6 +87,13 @@ func Story() Profile {
 	return Profile{Powers: []uint64{5, 5, 5, 5}, Faults: make([]Fault, 4), Followers: 1, Loss: 30, Repeat: 30, Delay: 20 * time.Millisecond,
 		Cuts: 14, Skew: 200 * time.Millisecond, Drift: 500, Crashes: 10, PowerLoss: 2, Transfers: 300, Keyed: true, Turnover: true, Epochs: 20,
 		Heal: 250 * time.Second, Rest: 4 * time.Minute}
+}
+
+// Killed is the run of four loaded validators whose processes die so many times in
+// all, half of them with the power of their machine.
+func Killed(times int) Profile {
+	return Profile{Powers: []uint64{5, 5, 5, 5}, Faults: make([]Fault, 4), Delay: 20 * time.Millisecond, Drift: 500, Kills: times,
+		Transfers: 1 << 20, Heal: 24 * time.Hour, Rest: 4 * time.Minute}
 }
 
 // corrupt makes validators faulty as long as their power is at most f; instead of

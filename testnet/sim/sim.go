@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ type Sim struct {
 	Trace func(line string)
 
 	p        Profile
+	healAt   atomic.Int64 // virtual nanoseconds at which the faults end
 	seed     uint64
 	start    time.Time
 	w        *chaintest.World
@@ -74,6 +76,7 @@ func New(t testing.TB, p Profile, seed uint64) *Sim {
 	}
 	s.w = world(t, p.Powers, people, uint64(s.start.UnixMilli()))
 	s.book = newBook(s)
+	s.healAt.Store(int64(p.Heal))
 	for i, vote := range s.w.Votes { // in set order, which is that of Powers
 		s.newMachine(vote, p.Powers[i], p.Faults[i])
 		if p.Faults[i] == Twin {
@@ -95,6 +98,9 @@ func New(t testing.TB, p Profile, seed uint64) *Sim {
 
 // now is virtual time since the start.
 func (s *Sim) now() time.Duration { return time.Since(s.start) }
+
+// healed reports whether the faults have ended.
+func (s *Sim) healed() bool { return int64(s.now()) >= s.healAt.Load() }
 
 func (s *Sim) fail(rule, format string, args ...any) {
 	s.mu.Lock()
@@ -126,6 +132,8 @@ func (s *Sim) Run() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	spawn := func(f func(context.Context)) { wg.Go(func() { f(ctx) }) }
+	s.trace("%+v", s.p)
+	s.plan()
 	for _, m := range s.machines {
 		if m.fault == Silent {
 			close(m.ended)
@@ -133,11 +141,9 @@ func (s *Sim) Run() error {
 		}
 		spawn(m.run)
 	}
-	s.trace("%+v", s.p)
-	s.plan()
 	spawn(s.clients)
 	spawn(func(ctx context.Context) { s.every(ctx, look, s.bounded) })
-	s.wait(s.p.Heal)
+	s.faults()
 	s.heal()
 	s.converge()
 	s.mu.Lock()
@@ -155,6 +161,23 @@ func (s *Sim) Run() error {
 		return s.failure
 	}
 	return nil
+}
+
+// faults waits until the faults end: at their time, or when everybody has died as
+// often as planned.
+func (s *Sim) faults() {
+	for s.p.Kills > 0 && !s.healed() && slices.ContainsFunc(s.machines, func(m *machine) bool { return m.doom.Load() > 0 }) {
+		s.wait(s.now() + time.Second)
+		select {
+		case <-s.failed:
+			return
+		default:
+		}
+	}
+	if s.p.Kills > 0 {
+		s.healAt.Store(int64(s.now()))
+	}
+	s.wait(time.Duration(s.healAt.Load()))
 }
 
 // wait waits until a virtual time or a failure.
@@ -191,16 +214,19 @@ func (s *Sim) bounded(ctx context.Context) {
 func (s *Sim) clients(ctx context.Context) {
 	r := s.dice("clients", nil)
 	gap := s.p.Heal / time.Duration(s.p.Transfers+1)
+	if s.p.Kills > 0 {
+		gap = look / 2
+	}
 	for i := 0; ctx.Err() == nil; i++ {
-		if i < s.p.Transfers {
+		if i < s.p.Transfers && !s.healed() {
 			from, to := s.stakers.people[r.IntN(len(s.stakers.people))], s.w.Address(r.IntN(people))
 			s.issue(from, &tx.Transfer{To: to, Amount: 1 + s.amount(r.Uint64())})
 		}
-		if s.p.Turnover && s.now() < s.p.Heal {
+		if s.p.Turnover && !s.healed() {
 			s.turnover(r)
 		}
 		for k, v := range s.open() {
-			if k%8 == i%8 || s.now() >= s.p.Heal {
+			if k%8 == i%8 || s.healed() {
 				s.submit(v, uint64(i))
 			}
 		}
@@ -249,6 +275,7 @@ func (s *Sim) someone(v tx.Verified, n uint64) *machine {
 func (s *Sim) heal() {
 	s.trace("the faults end")
 	for _, m := range s.machines {
+		m.doom.Store(0)
 		m.disk.Plan(0)
 		m.keys.Plan(0)
 		m.db.Plan(0, 0)
@@ -266,7 +293,7 @@ func (s *Sim) converge() {
 	s.mu.Lock()
 	want := slices.Clone(s.sent)
 	s.mu.Unlock()
-	for end := s.p.Heal + s.p.Rest; s.now() < end; s.wait(s.now() + 200*time.Millisecond) {
+	for end := s.now() + s.p.Rest; s.now() < end; s.wait(s.now() + 200*time.Millisecond) {
 		s.mu.Lock()
 		failed := s.failure != nil
 		s.mu.Unlock()

@@ -16,6 +16,7 @@ import (
 
 var (
 	seeds = flag.Uint64("seeds", 20, "number of seeds that TestSeeds runs")
+	kills = flag.Int("kills", 60, "how many processes die in TestKilledAgainAndAgain")
 	seed  = flag.Uint64("seed", 0, "first seed that TestSeeds runs")
 )
 
@@ -60,5 +61,21 @@ func TestAValidatorJoinsByStakeAndAnotherLeaves(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Log(s.Counts())
+	})
+}
+
+// TestKilledAgainAndAgain at any append, sync or write, with the loss of what was not
+// synced or without: no key signs twice, and nothing final is lost.
+func TestKilledAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sim.New(t, sim.Killed(*kills), *seed)
+		err := s.Run()
+		t.Log(s.Counts())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := s.Counts()["the machine has crashed"]; n < *kills*9/10 {
+			t.Errorf("%d processes died, want %d", n, *kills)
+		}
 	})
 }
