@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint fuzz sim simnet twins mutants crash e2e join compare compare-test bench clean
+# Targets: build demo test deps lint fuzz sim simnet twins explore model mutants crash e2e join compare compare-test bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -12,7 +12,7 @@ export CGO_ENABLED := 0
 FUZZTIME ?= 5s
 RACE   := ./node/... ./p2p/... ./rpc/...
 
-.PHONY: build demo test deps lint fuzz sim simnet twins mutants crash e2e join compare compare-test bench clean
+.PHONY: build demo test deps lint fuzz sim simnet twins explore model mutants crash e2e join compare compare-test bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -71,6 +71,20 @@ PROCS ?= 20
 crash:
 	go test ./node/driver -run '^TestCONS63KilledAtRandomPointsUnderLoad$$' -v -count=1 -timeout 60m -args -kills $(KILLS)
 	go test ./node -run '^TestAValidatorKilledAtAnyMomentNeverContradictsItself$$' -v -count=1 -timeout 60m -args -kills $(PROCS)
+
+# Every state that three honest cores and a faulty key reach in three views, up to STATES for each place of the key.
+STATES ?= 1000000
+explore:
+	go test ./consensus/twins -run '^TestExplore$$' -v -count=1 -timeout 120m -args -states $(STATES)
+
+# The model docs/spec/simplex.qnt: its invariants on random runs. Needs Quint, which is no part of the gate:
+#   npm install @informalsystems/quint@0.33.0 antlr4ts@0.5.0-alpha.4; make model QUINT=node_modules/.bin/quint
+QUINT  ?= quint
+TRACES ?= 2000
+model:
+	@command -v $(QUINT) >/dev/null || { echo "make model: no quint here; see the lines above it in the Makefile"; exit 1; }
+	$(QUINT) typecheck docs/spec/simplex.qnt
+	$(QUINT) run docs/spec/simplex.qnt --backend=typescript --invariant=safe --max-samples=$(TRACES) --max-steps=50 --verbosity=1
 
 # Real processes under load; one is killed and comes back. RATE transfers a second for SECS seconds. As root on
 # Linux also 4 and 7 processes in network namespaces, through faults of FAULTSECS seconds each.

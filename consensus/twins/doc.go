@@ -7,9 +7,12 @@
 // forget. A scenario says which key has a twin, and for each of the first views
 // which copies hear which; then the network heals.
 //
+// An Explorer goes the other way: it lets one faulty key say anything and walks
+// breadth first through the states that the three honest cores can reach.
+//
 // It refuses chance: a scenario is a number, and has one run.
 //
-// The main type is Scenario:
+// The main types are Scenario and Explorer:
 //
 //	for i := range twins.Count(3) {
 //		if err := twins.At(3, i).Run(cache); err != nil {

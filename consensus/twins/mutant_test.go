@@ -28,3 +28,21 @@ func TestMutants(t *testing.T) {
 		})
 	}
 }
+
+// TestExplorerNoticesMutants does the same for the exploration, whose crash loses
+// nothing: a core that forgets its votes speaks twice after it.
+func TestExplorerNoticesMutants(t *testing.T) {
+	defer consensus.Mutate("none")
+	for _, name := range []string{"finalize-nullified", "finalize-other", "forget-votes"} {
+		t.Run(name, func(t *testing.T) {
+			consensus.Mutate(name)
+			for faulty := range copies - 1 {
+				if _, err := NewExplorer(cache(t), faulty).Run(20_000); err != nil {
+					t.Logf("faulty key %d: %v", faulty, err)
+					return
+				}
+			}
+			t.Error("no state fails")
+		})
+	}
+}
