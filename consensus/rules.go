@@ -34,5 +34,7 @@ const (
 	mutCertEarly               // certificates with an own signature overtake the disk
 	mutResign                  // an own proposal is made anew after a restart
 	mutShareUnchecked          // the sum of shares is not checked
+	mutBeacon                  // the VRF of a block is not checked
+	mutStart                   // the proof of the epoch's root is not checked
 	mutNoAncestor              // bodies of ancestors are not asked for
 )

@@ -12,7 +12,7 @@ var mutationNames = []string{
 	"none", "nullify-final", "finalize-nullified", "finalize-other", "forget-votes", "small-quorum", "count-twice",
 	"no-gap-check", "no-parent-check", "no-root-check", "no-body", "no-sync", "no-resend", "ask-once", "no-growth", "no-window",
 	"no-cert-record", "notarized-seal", "run-carriers", "next-set", "leader-off", "late-vote", "no-guard", "cert-early", "re-sign",
-	"share-unchecked", "no-ancestor",
+	"share-unchecked", "beacon-unchecked", "start-unchecked", "no-ancestor",
 }
 
 func broken(m mutation) bool { return m == current }

@@ -37,6 +37,9 @@ func (c *Core) ready(b *block) bool {
 // genesis, else any FinalityProof of the seal (CONS-40).
 func (c *Core) startsWith(leaf []byte) bool {
 	s := &c.cfg.Start
+	if broken(mutStart) {
+		return true
+	}
 	if s.Header.View == 0 || bytes.Equal(leaf, s.Proof) {
 		return len(leaf) == len(s.Proof)
 	}

@@ -216,6 +216,15 @@ func (b *book) justified(n *Node, v *msg.Vote) {
 	} else if h.Parent != n.s.epochs[h.Epoch].root.Hash() {
 		n.s.fail("I5-justified", "node %s notarizes %s on an unknown root", n.name, n.s.Name(v.Hash()))
 	}
+	if e := n.s.epochs[h.Epoch]; h.ParentView == 0 && e.number > 0 && len(p.Leaves) > 0 {
+		q, err := cert.DecodeProof(p.Leaves[0])
+		if err == nil {
+			err = q.Verify(e.before, n.s.chainID, &e.root)
+		}
+		if err != nil {
+			n.s.fail("I5-justified", "node %s notarizes %s on an epoch's root without its proof: %v", n.name, n.s.Name(v.Hash()), err)
+		}
+	}
 	for w := h.ParentView + 1; w < h.View; w++ {
 		b.quorum(n, ballot{cert.Nullify, place{h.Epoch, w}, header.Hash{}}, "I5-justified")
 	}

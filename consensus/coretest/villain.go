@@ -116,9 +116,11 @@ func (x *villain) lead(e *epoch, view uint64) {
 			}
 		}
 	case BadRoot:
-		if h.Kind == header.KindSeal {
+		switch draws := e.rules.Draw(&h, x.s.book.result(parent).waiting); {
+		case draws && x.s.rng.Below(2) == 0: // propose draws another beacon
+		case h.Kind == header.KindSeal:
 			h.NextSet[0] ^= 1
-		} else {
+		default:
 			h.StateRoot[0] ^= 1
 		}
 		x.send(e, x.propose(e, h, leaves, nil), true)
@@ -150,6 +152,9 @@ func (x *villain) propose(e *epoch, h header.Header, leaves [][]byte, body [][32
 	if p, b := &x.s.people[x.who], &x.s.book; e.rules.Draw(&h, b.result(h.Parent).waiting) {
 		proof, beta := p.vrf.Prove(header.Alpha(h.ChainID, h.Epoch, h.View, h.Beacon))
 		h.VRF, h.Beacon = proof[:], header.Mix(h.Beacon, beta)
+		if x.fault == BadRoot {
+			h.Beacon[0] ^= 1
+		}
 	}
 	p := msg.SignProposal(h, body, leaves, x.s.people[x.who].key)
 	raw := p.Encode()
@@ -166,7 +171,11 @@ func (x *villain) place(e *epoch, view uint64, unlawful bool) (header.Hash, [][]
 	var gap [][]byte
 	for v := view - 1; ; v-- {
 		if v == 0 {
-			return e.root.Hash(), order(append([]byte{}, e.proof...), gap), true
+			proof := append([]byte{}, e.proof...)
+			if unlawful && e.number > 0 && x.s.rng.Below(2) == 0 {
+				proof = proof[:0]
+			}
+			return e.root.Hash(), order(proof, gap), true
 		}
 		c := b.certs[place{e.number, v}]
 		if c == nil {
