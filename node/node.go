@@ -209,6 +209,11 @@ func (n *Node) Run(ctx context.Context) error {
 	})
 	n.startWork(ctx)
 	n.spawn(func() { n.makeSnapshots(ctx) })
+	n.spawn(func() {
+		if err := n.keepDisk(ctx); err != nil {
+			n.halt(err)
+		}
+	})
 	n.rpc.Start()
 	n.log.Info("ready", "rpc", "http://"+n.rpc.Addr(), "height", n.chain.Head().Height, "peer", n.host.ID(), "in", time.Since(n.started).Round(time.Millisecond))
 	var err error

@@ -38,6 +38,7 @@ type Store struct {
 	RetainHeights uint64 `toml:"retain_heights"`
 	Archive       bool   `toml:"archive"`
 	CacheMiB      uint64 `toml:"cache_mib"`
+	MaxGiB        uint64 `toml:"max_gib"`
 }
 
 // Sync says where trust begins and how a node that is behind catches up.
@@ -95,7 +96,7 @@ func Default() Config {
 	return Config{
 		P2P:     P2P{Listen: []string{"/ip4/0.0.0.0/tcp/9943", "/ip4/0.0.0.0/udp/9943/quic-v1"}, Profile: "home"},
 		RPC:     RPC{Listen: "127.0.0.1:9944"},
-		Store:   Store{RetainHeights: 20_000, CacheMiB: 96},
+		Store:   Store{RetainHeights: 20_000, CacheMiB: 96, MaxGiB: 50},
 		Sync:    Sync{SnapshotLag: 20_000},
 		Mempool: Mempool{MaxTxs: 100_000, MaxMiB: 64, PerSender: 64},
 		GPU:     GPU{Devices: "off"},

@@ -29,6 +29,8 @@ var table = []Key{
 	{"store.archive", "keep everything", func(c *Config, v string) error { return setBool(&c.Store.Archive, v) }, nil},
 	{"store.cache_mib", "database caches in MiB", func(c *Config, v string) error { return setUint(&c.Store.CacheMiB, v) },
 		func(c Config) error { return within(c.Store.CacheMiB, 8, 65_536) }},
+	{"store.max_gib", "disk that the home may use, in GiB; blobs of others, old snapshots and history go first; 0: no bound",
+		func(c *Config, v string) error { return setUint(&c.Store.MaxGiB, v) }, func(c Config) error { return within(c.Store.MaxGiB, 0, 1<<20) }},
 	{"sync.trust", "HEIGHT:HASH of a final block that you trust; none: trust begins with the genesis", func(c *Config, v string) error { c.Sync.Trust = v; return nil }, nil},
 	{"sync.snapshot_lag", "heights behind from which a snapshot is fetched; 0: never", func(c *Config, v string) error { return setUint(&c.Sync.SnapshotLag, v) }, nil},
 	{"mempool.max_txs", "pending transactions kept", func(c *Config, v string) error { return setUint(&c.Mempool.MaxTxs, v) },

@@ -145,6 +145,23 @@ func (s *Shelf) Offers() []Offer {
 	return out
 }
 
+// Drop deletes all snapshots but the newest, the oldest first, until want bytes are
+// freed, and returns how many were.
+func (s *Shelf) Drop(want uint64) (freed uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.held) > 1 && freed < want && err == nil {
+		for _, name := range s.held[0].files {
+			if info, err := os.Stat(filepath.Join(s.held[0].dir, name)); err == nil {
+				freed += uint64(info.Size())
+			}
+		}
+		err = os.RemoveAll(s.held[0].dir)
+		s.held = s.held[1:]
+	}
+	return freed, err
+}
+
 // add puts a complete snapshot on the shelf and takes the oldest off.
 func (s *Shelf) add(h *held) error {
 	s.mu.Lock()

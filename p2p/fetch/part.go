@@ -207,6 +207,9 @@ func (p *part) finish() error {
 	if err := p.cvs.Close(); err != nil {
 		return fmt.Errorf("blob store: %w", err)
 	}
+	if err := p.store.markGot(p.m.id); err != nil {
+		return fmt.Errorf("blob store: %w", err)
+	}
 	if err := p.store.adopt(p.data, p.store.partPath(p.m.id, treeExt), p.m.id); err != nil {
 		return err
 	}

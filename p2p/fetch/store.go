@@ -45,9 +45,10 @@ type Store struct {
 
 	place sync.Mutex // held while a finished file takes its place
 
-	mu    sync.Mutex
-	used  uint64 // bytes of blobs and reservations
-	trees map[content.ID]*content.Tree
+	mu     sync.Mutex
+	used   uint64 // bytes of blobs and reservations
+	refuse bool   // nothing new is taken
+	trees  map[content.ID]*content.Tree
 }
 
 // OpenStore opens or creates dir. maxBytes bounds the sum of blob sizes; 0 means
@@ -106,6 +107,7 @@ func (s *Store) Size(id content.ID) (uint64, error) {
 
 // Open opens the blob for reading; the caller closes it. Errors: ErrAbsent.
 func (s *Store) Open(id content.ID) (*os.File, error) {
+	s.touch(id)
 	f, err := os.Open(s.Path(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", id, ErrAbsent)
@@ -123,6 +125,7 @@ func (s *Store) Read(id content.ID, limit uint64) ([]byte, error) {
 	if n > limit {
 		return nil, fmt.Errorf("%s has %d bytes, at most %d: %w", id, n, limit, ErrTooLarge)
 	}
+	s.touch(id)
 	return os.ReadFile(s.Path(id))
 }
 
@@ -157,6 +160,7 @@ func (s *Store) Put(r io.Reader) (content.ID, uint64, error) {
 	}
 	tree := h.Tree()
 	if s.Has(tree.ID()) {
+		_ = os.Remove(s.Path(tree.ID()) + gotExt) // it is the caller's own now
 		return tree.ID(), uint64(n), nil
 	}
 	if err := s.reserve(uint64(n)); err != nil {
@@ -210,6 +214,7 @@ func (s *Store) Remove(id content.ID) error {
 		return fmt.Errorf("blob store: %w", err)
 	}
 	_ = os.Remove(s.Path(id) + treeExt)
+	_ = os.Remove(s.Path(id) + gotExt)
 	s.release(n)
 	s.mu.Lock()
 	delete(s.trees, id)
@@ -254,7 +259,7 @@ func (s *Store) adopt(f *os.File, tree string, id content.ID) error {
 func (s *Store) reserve(n uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.max > 0 && (n > s.max || s.used > s.max-n) {
+	if s.refuse || s.max > 0 && (n > s.max || s.used > s.max-n) {
 		return fmt.Errorf("%d bytes on top of %d, at most %d: %w", n, s.used, s.max, ErrFull)
 	}
 	s.used += n
