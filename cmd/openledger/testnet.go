@@ -75,6 +75,7 @@ func newTestnetUpCmd(a *app) *cobra.Command {
 	f.IntVar(&o.Validators, "validators", localnet.DefaultValidators, "validators, which are CPU operators too")
 	f.IntVar(&o.Workers, "workers", localnet.DefaultWorkers, "further operators, which claim tasks")
 	f.IntVar(&o.BasePort, "base-port", localnet.DefaultPort, "RPC port of the first node; the others follow")
+	f.DurationVar(&o.Epoch, "epoch", localnet.DefaultEpoch, "length of an epoch: validators change and operators are settled at its end")
 	f.BoolVar(&detach, "detach", false, "return when the network is up and leave it running")
 	f.BoolVar(&reset, "reset", false, "remove a network that is in the folder first")
 	return cmd
@@ -96,6 +97,9 @@ func (a *app) createOrOpen(cmd *cobra.Command, o localnet.Options, reset bool) (
 	}
 	if o.Validators < 1 || o.Validators > 32 || o.Workers < 0 || o.Workers > 32 {
 		return nil, usage("--validators must be 1..32 and --workers 0..32")
+	}
+	if o.Epoch < time.Second || o.Epoch > 24*time.Hour {
+		return nil, usage("--epoch must be 1s..24h")
 	}
 	if o.Program, err = os.Executable(); err != nil {
 		return nil, err

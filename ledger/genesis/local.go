@@ -26,6 +26,7 @@ type LocalConfig struct {
 	TimeMS     uint64
 	Validators []Member
 	Accounts   []Alloc
+	EpochMS    uint64 // length of an epoch, and of unbonding if that is less; 0: as LocalParams
 }
 
 // Local makes the document of a local network: local parameters, a faucet, the
@@ -38,6 +39,9 @@ func Local(c LocalConfig) (Doc, error) {
 		Validators: slices.Clone(c.Validators),
 		Rules:      []string{receipt.Rule},
 		Terms:      []state.Terms{CCBY4()},
+	}
+	if c.EpochMS != 0 {
+		d.Params.EpochMS, d.Params.Staking.UnbondingMS = c.EpochMS, max(d.Params.Staking.UnbondingMS, c.EpochMS)
 	}
 	if d.Network == "" {
 		d.Network = "local"

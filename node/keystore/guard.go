@@ -191,7 +191,7 @@ func MachineID() string {
 	if err != nil || len(b) == 0 {
 		return ""
 	}
-	h := sha256.Sum256(append([]byte("openledger machine "), b...))
+	h := sha256.Sum256(append([]byte("openledger-machine:"), b...))
 	return hex.EncodeToString(h[:8])
 }
 

@@ -61,6 +61,9 @@ type Report struct {
 // contributors own parts of the training rows; the last one copies another's.
 var contributors = []string{"ada", "ben", "cleo", "dora", "emil", "copycat"}
 
+// epoch is short, so that the answers are settled while somebody watches.
+const epoch = 10 * time.Second
+
 const (
 	requester = "trainer"
 	payer     = "user"
@@ -171,7 +174,8 @@ func (s *story) network(ctx context.Context) error {
 	for _, c := range contributors {
 		accounts[c] = 10 * fixed.OPEN
 	}
-	s.net, err = localnet.Create(localnet.Options{Dir: dir, Program: s.o.Program, Validators: 4, Workers: 2, BasePort: s.o.BasePort, Accounts: accounts, Liar: true})
+	s.net, err = localnet.Create(localnet.Options{Dir: dir, Program: s.o.Program, Validators: 4, Workers: 2, BasePort: s.o.BasePort, Accounts: accounts, Liar: true,
+		Epoch: epoch})
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ const waitSettled = 75 * time.Second
 // settle is the beat in which the operator's epoch is settled and the money
 // reaches the contributors.
 func (s *story) settle(ctx context.Context) error {
-	s.fact("waiting for the operator to redeem, commit and settle (ledger epochs of 10 s)")
+	s.fact("waiting for the operator to redeem, commit and settle (epochs of %v)", epoch)
 	if err := until(ctx, "the answers are settled", waitSettled, s.settled); err != nil {
 		return err
 	}

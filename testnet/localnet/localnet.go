@@ -34,6 +34,7 @@ const (
 	DefaultValidators = 4
 	DefaultWorkers    = 1
 	DefaultPort       = 9944
+	DefaultEpoch      = 20 * time.Second
 	p2pOffset         = 1_000
 )
 
@@ -50,6 +51,7 @@ type Options struct {
 	Validators int
 	Workers    int
 	BasePort   int // RPC of node i listens on BasePort+i
+	Epoch      time.Duration
 	// Accounts are made as client homes with one key each and this balance,
 	// besides "dev".
 	Accounts map[string]fixed.Amount
@@ -132,6 +134,9 @@ func Create(o Options) (*Network, error) {
 	if o.BasePort == 0 {
 		o.BasePort = DefaultPort
 	}
+	if o.Epoch == 0 {
+		o.Epoch = DefaultEpoch
+	}
 	if _, err := os.Stat(statePath(o.Dir)); err == nil {
 		return nil, fmt.Errorf("%w: %s; openledger testnet down --reset removes it", ErrExists, o.Dir)
 	}
@@ -165,7 +170,7 @@ func Create(o Options) (*Network, error) {
 			accounts = append(accounts, genesis.Alloc{Address: key, Amount: amount})
 		}
 	}
-	doc, err := genesis.Local(genesis.LocalConfig{Validators: validators, Accounts: accounts, TimeMS: uint64(time.Now().UnixMilli())})
+	doc, err := genesis.Local(genesis.LocalConfig{Validators: validators, Accounts: accounts, TimeMS: uint64(time.Now().UnixMilli()), EpochMS: uint64(o.Epoch.Milliseconds())})
 	if err != nil {
 		return nil, err
 	}
