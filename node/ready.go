@@ -24,12 +24,14 @@ func (n *Node) sayReady(ctx context.Context) error {
 		return nil
 	}
 	clock, err2 := state.GetClock(v)
-	if err := errors.Join(err, err2); err != nil {
+	p, err3 := state.GetParams(v)
+	bond, err4 := c.SelfBond()
+	if err := errors.Join(err, err2, err3, err4); err != nil {
 		return err
 	}
 	next, key := clock.Epoch+1, n.cfg.Validator.Public()
 	switch {
-	case c.VoteKey != key || c.Removed || c.JailedTo > 0, // nothing that this node can say would help
+	case c.VoteKey != key || c.Removed || c.JailedTo > 0 || bond < p.Staking.MinSelfBond, // nothing that this node can say would help
 		c.ReadyFor == next || c.KeysFrom > next,
 		n.chain.Set().Index(key) >= 0,
 		n.lag() > maxLag:

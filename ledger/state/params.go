@@ -126,7 +126,7 @@ func (p Params) Check() error {
 		{"base_fee_min", uint64(p.BaseFeeMin), 1, 1_000_000},
 		{"byte_deposit", uint64(p.ByteDeposit), 1, 100_000},
 		{"valid_ahead", p.ValidAhead, 100, 1_000_000},
-		{"epoch_ms", p.EpochMS, 1_000, 7 * 24 * 60 * minuteMS},
+		{"epoch_ms", p.EpochMS, 10_000, 7 * 24 * 60 * minuteMS},
 		{"due_per_block", p.DuePerBlock, 16, 4_096},
 		{"faucet_drip", uint64(p.FaucetDrip), 1, uint64(Total)},
 		{"compute_bond", uint64(p.ComputeBond), 1, uint64(Total)},
