@@ -239,7 +239,8 @@ func (b *book) atEnd(p *process, top uint64) {
 			b.s.fail("store", "machine %d, height %d: %v", p.m.id, height, err)
 			return
 		}
-		if got, want := h.Hash(), b.final[height].block; got != want {
+		f, ok := b.final[height] // not if the only node that had it died before it could say so
+		if got, want := h.Hash(), f.block; ok && got != want {
 			b.s.fail("I1-agree", "machine %d has %x at height %d, which was final as %x", p.m.id, got[:4], height, want[:4])
 			return
 		}

@@ -89,11 +89,12 @@ func Story() Profile {
 		Heal: 250 * time.Second, Rest: 4 * time.Minute}
 }
 
-// Killed is the run of four loaded validators whose processes die so many times in
-// all, half of them with the power of their machine.
-func Killed(times int) Profile {
-	return Profile{Powers: []uint64{5, 5, 5, 5}, Faults: make([]Fault, 4), Delay: 20 * time.Millisecond, Drift: 500, Kills: times,
-		Transfers: 1 << 20, Heal: 24 * time.Hour, Rest: 4 * time.Minute}
+// Killed is the run of loaded validators whose processes die so many times in all,
+// half of them with the power of their machine. One validator alone has nobody who
+// could give back what it loses.
+func Killed(powers []uint64, times int) Profile {
+	return Profile{Powers: powers, Faults: make([]Fault, len(powers)), Delay: 20 * time.Millisecond, Drift: 500, Kills: times,
+		Transfers: 1 << 20, Heal: time.Duration(times) * 10 * time.Second, Rest: 4 * time.Minute}
 }
 
 // corrupt makes validators faulty as long as their power is at most f; instead of

@@ -27,7 +27,7 @@ const (
 	smallPool = 6
 	resubmit  = 1500 * time.Millisecond
 	look      = time.Second // between looks at bounds
-	segment   = 256 << 10   // of a log, so small that some go during a run
+	segment   = 32 << 10    // of a log, so small that some go during a run
 )
 
 // Violation is a broken promise.

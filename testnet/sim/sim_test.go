@@ -17,6 +17,7 @@ import (
 var (
 	seeds = flag.Uint64("seeds", 20, "number of seeds that TestSeeds runs")
 	kills = flag.Int("kills", 60, "how many processes die in TestKilledAgainAndAgain")
+	alone = flag.Bool("alone", false, "kill one validator without others, too")
 	seed  = flag.Uint64("seed", 0, "first seed that TestSeeds runs")
 )
 
@@ -64,18 +65,34 @@ func TestAValidatorJoinsByStakeAndAnotherLeaves(t *testing.T) {
 	})
 }
 
+// sets are whose processes TestKilledAgainAndAgain kills.
+func sets() map[string][]uint64 {
+	out := map[string][]uint64{"four": {5, 5, 5, 5}}
+	if *alone {
+		out["alone"] = []uint64{1}
+	}
+	return out
+}
+
 // TestKilledAgainAndAgain at any append, sync or write, with the loss of what was not
 // synced or without: no key signs twice, and nothing final is lost.
 func TestKilledAgainAndAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := sim.New(t, sim.Killed(*kills), *seed)
-		err := s.Run()
-		t.Log(s.Counts())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := s.Counts()["the machine has crashed"]; n < *kills*9/10 {
-			t.Errorf("%d processes died, want %d", n, *kills)
-		}
-	})
+	for name, powers := range sets() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := sim.New(t, sim.Killed(powers, *kills), *seed)
+				if *seeds == 1 {
+					s.Trace = func(line string) { t.Log(line) }
+				}
+				err := s.Run()
+				t.Log(s.Counts())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := s.Counts()["the machine has crashed"]; n < *kills*9/10 {
+					t.Errorf("%d processes died, want %d", n, *kills)
+				}
+			})
+		})
+	}
 }
