@@ -19,8 +19,8 @@
 // frame is lost, late or repeated follows from the seed, its ends, its bytes and
 // how often they were sent before, and everything else stands in a plan that is
 // drawn at the start. What it does not: which of two goroutines of one node runs
-// first at one instant. Frames never arrive at one instant, so most runs repeat
-// exactly; a failure that does not shows again within a few runs of its seed.
+// first at one instant, so two runs of a seed may order events differently. A failure
+// that does not show again at once shows within some runs of its seed.
 //
 // Concurrency: a Sim belongs to one goroutine inside a testing/synctest bubble.
 //
