@@ -63,6 +63,7 @@ type Chain struct {
 	env     exec.Env
 	genesis genesis.Doc
 	set     atomic.Pointer[valset.Set] // of the block above the head
+	duty    atomic.Pointer[duty]       // of the head, or of one before it
 	results map[header.Hash]*result
 }
 

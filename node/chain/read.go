@@ -198,27 +198,49 @@ func (c *Chain) epochRoot() (uint64, error) {
 	return max(uint64(first), 1) - 1, fault
 }
 
+// duty is what the state after a height wants of the next block.
+type duty struct {
+	height  uint64
+	clock   state.Clock
+	waiting bool   // an object awaits a seed
+	at      uint64 // chain time at which the first window ends
+}
+
 // Due reports whether a window of the ledger ends at or before wall, or an object
 // awaits a seed, so that a block is wanted although no transaction waits
-// (CONS-53). The end of the epoch the core knows itself.
+// (CONS-53). The end of the epoch the core knows itself. The state is read once
+// per height, because drivers ask all the time.
 func (c *Chain) Due(wall uint64) bool {
-	v, err := c.View()
+	d := c.duty.Load()
+	if height := c.Head().Height; d == nil || d.height != height {
+		var err error
+		if d, err = c.nextDuty(height); err != nil {
+			return false
+		}
+		c.duty.Store(d)
+	}
+	return d.waiting || d.at <= d.clock.CTimeMS+min(max(wall, d.clock.TimeMS)-d.clock.TimeMS, 10_000)
+}
+
+func (c *Chain) nextDuty(height uint64) (*duty, error) {
+	v, err := c.ViewAt(height)
 	if err != nil {
-		return false
+		return nil, err
 	}
-	clock, err := state.GetClock(v)
-	if err != nil {
-		return false
+	d := &duty{height: height, at: ^uint64(0)}
+	clock, err1 := state.GetClock(v)
+	waiting, err2 := exec.Waiting(v)
+	first, err3 := v.Scan(state.DuePrefix(state.DueCTime), nil, 1)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
 	}
-	if waiting, err := exec.Waiting(v); err == nil && waiting {
-		return true
+	d.clock, d.waiting = clock, waiting
+	if len(first) > 0 {
+		if at, _, _, ok := state.ParseDue(state.DueCTime, first[0].Key); ok {
+			d.at = at
+		}
 	}
-	first, err := v.Scan(state.DuePrefix(state.DueCTime), nil, 1)
-	if err != nil || len(first) == 0 {
-		return false
-	}
-	at, _, _, ok := state.ParseDue(state.DueCTime, first[0].Key)
-	return ok && at <= clock.CTimeMS+min(max(wall, clock.TimeMS)-clock.TimeMS, 10_000)
+	return d, nil
 }
 
 // Receipts returns the receipts of a height: the system's first, if there is one,
