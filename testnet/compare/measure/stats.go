@@ -24,7 +24,7 @@ type Spread struct {
 }
 
 // Summarise sorts a copy of values. The median of an even number is the mean of
-// the middle two; of none, NaN.
+// the middle two, or never if one is that; of none, NaN.
 func Summarise(values []float64) Spread {
 	v := slices.Clone(values)
 	slices.Sort(v)
@@ -33,7 +33,7 @@ func Summarise(values []float64) Spread {
 		return Spread{Median: math.NaN(), Min: math.NaN(), Max: math.NaN()}
 	}
 	mid := v[n/2]
-	if n%2 == 0 {
+	if n%2 == 0 && mid < never { // between something and never there is no mean
 		mid = (v[n/2-1] + v[n/2]) / 2
 	}
 	return Spread{Median: mid, Min: v[0], Max: v[n-1], N: n}

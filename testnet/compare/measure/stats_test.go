@@ -21,6 +21,9 @@ func TestQuantilesAndMedians(t *testing.T) {
 	if s := Summarise(in); s != (Spread{Median: 4, Min: 1, Max: 9, N: 4}) || in[0] != 9 {
 		t.Errorf("%+v, input %v", s, in)
 	}
+	if s := Summarise([]float64{never, 1640}); s.String() != "∞ (1640–∞)" {
+		t.Errorf("half of it never: %v", s)
+	}
 	for s, want := range map[Spread]string{
 		{}:                                     "–",
 		{Median: 61.26, Min: 1, Max: 2, N: 1}:  "61.3",
