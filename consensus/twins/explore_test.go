@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-var states = flag.Int("states", 5_000, "states at which an exploration stops, for each faulty key")
+var states = flag.Int("states", 20_000, "states at which an exploration stops, for each faulty key")
 
 // TestExplore walks through what three honest cores and a faulty key can reach in
 // three views, for each place of the faulty key in the order of leaders.
