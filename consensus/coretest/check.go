@@ -112,6 +112,10 @@ func (n *Node) rootPlace() place {
 	return place{n.ep.number, 0}
 }
 
+// safePlace is the last final block on stable storage. A restart begins above it,
+// so the log may have let go of what stands there or below.
+func (n *Node) safePlace() place { return placeOf(&n.db[n.safe-1].root.Header) }
+
 // muted reports whether the node has lost what it said there.
 func (n *Node) muted(at place) bool { return n.bound.view > 0 && !at.above(n.bound) }
 
@@ -161,7 +165,7 @@ func (b *book) vote(n *Node, m *msg.Message) {
 	case noted && finaled && !bytes.Equal(note, final):
 		s.fail("I4-note-final", "node %s notarizes %s and finalizes %s in view %d", n.name,
 			s.Name(header.Hash(note)), s.Name(header.Hash(final)), v.View)
-	case !b.onDisk(n, recordOf(v.Kind), at, m.Bytes()):
+	case at.above(n.safePlace()) && !b.onDisk(n, recordOf(v.Kind), at, m.Bytes()):
 		s.fail("I6-durable", "node %s sends before the disk: %v of view %d", n.name, v.Kind, v.View)
 	}
 	if v.Kind != cert.Finalize {
