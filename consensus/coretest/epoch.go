@@ -260,6 +260,3 @@ func placeOf(h *header.Header) place { return place{h.Epoch, h.View} }
 
 // above reports whether a lies after b.
 func (a place) above(b place) bool { return a.epoch > b.epoch || a.epoch == b.epoch && a.view > b.view }
-
-// Epochs returns how many epochs were started.
-func (s *Sim) Epochs() int { return len(s.epochs) }

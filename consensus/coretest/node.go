@@ -63,9 +63,6 @@ func newNode(s *Sim, who, id int) *Node {
 	return n
 }
 
-// Up reports whether the node runs.
-func (n *Node) Up() bool { return n.core != nil }
-
 // Height returns the height of the last final block.
 func (n *Node) Height() uint64 { return n.last().root.Header.Height }
 

@@ -125,9 +125,6 @@ func store[T any](m *machine, key []byte, rec T) { m.o.Put(key, enc.Encode(rec))
 // remove deletes a record.
 func (m *machine) remove(key []byte) { m.o.Delete(key) }
 
-// free is the free balance of an account.
-func (m *machine) free(a keys.Address) fixed.Amount { return m.accounts.get(m, a).cur.Free }
-
 // move takes amount from one account and gives it to another. Errors: code with
 // the missing amount if from has too little; nothing is changed then.
 func (m *machine) move(from, to keys.Address, amount fixed.Amount, code tx.Code) error {

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/openledger/openledger/internal/content"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/channel"
-	"github.com/openledger/openledger/ledger/econ"
 	"github.com/openledger/openledger/ledger/receipt"
 	"github.com/openledger/openledger/ledger/task"
 )
@@ -46,12 +44,6 @@ func GetValidators(v View) ([]Validator, error) {
 	return need[[]Validator](v, "validators", ValidatorsKey())
 }
 
-// FaucetEpoch returns the last ledger epoch in which the faucet paid a; ok is
-// false if it never did.
-func FaucetEpoch(v View, a keys.Address) (epoch uint64, ok bool, err error) {
-	return Load[uint64](v, FaucetKey(a))
-}
-
 // GetTerms returns licence terms. Errors: ErrUnknown.
 func GetTerms(v View, id ID) (Terms, error) { return need[Terms](v, "terms", TermsKey(id)) }
 
@@ -76,11 +68,6 @@ func ListDatanets(v View, after *ID, limit int) ([]Entry[Datanet], error) {
 // GetDataset returns a dataset. Errors: ErrUnknown.
 func GetDataset(v View, id ID) (Dataset, error) { return need[Dataset](v, "dataset", DatasetKey(id)) }
 
-// DatasetByContent returns the dataset with the given bytes. Errors: ErrUnknown.
-func DatasetByContent(v View, c content.ID) (ID, error) {
-	return need[ID](v, "dataset", DatasetContentKey(c))
-}
-
 // ListDatasets lists datasets by id after the given one.
 func ListDatasets(v View, after *ID, limit int) ([]Entry[Dataset], error) {
 	return list[Dataset](v, key(modDataset, 0), after, limit)
@@ -88,9 +75,6 @@ func ListDatasets(v View, after *ID, limit int) ([]Entry[Dataset], error) {
 
 // GetModel returns a model. Errors: ErrUnknown.
 func GetModel(v View, id ID) (Model, error) { return need[Model](v, "model", ModelKey(id)) }
-
-// ModelOfTask returns the model made from a training task. Errors: ErrUnknown.
-func ModelOfTask(v View, task ID) (ID, error) { return need[ID](v, "model", ModelOfTaskKey(task)) }
 
 // ListModels lists models by id after the given one.
 func ListModels(v View, after *ID, limit int) ([]Entry[Model], error) {
@@ -139,11 +123,6 @@ func ListChannels(v View, after *ID, limit int) ([]Entry[channel.Channel], error
 	return list[channel.Channel](v, key(modChannel, 0), after, limit)
 }
 
-// GetLane returns the lane of an offer in a channel. Errors: ErrUnknown.
-func GetLane(v View, ch, offer ID) (channel.Lane, error) {
-	return need[channel.Lane](v, "lane", LaneKey(ch, offer))
-}
-
 // GetPending returns the unsettled income of an operator under an offer in a
 // ledger epoch. Errors: ErrUnknown.
 func GetPending(v View, operator keys.Address, epoch uint64, offer ID) (receipt.Pending, error) {
@@ -164,12 +143,6 @@ func CommitOf(v View, operator keys.Address, epoch uint64, offer ID) (ID, error)
 // ListCommits lists epoch commits by id after the given one.
 func ListCommits(v View, after *ID, limit int) ([]Entry[receipt.Commit], error) {
 	return list[receipt.Commit](v, key(modEpoch, 0), after, limit)
-}
-
-// GetSummary returns what a ledger epoch earned and paid (PAY-06); ok is false if
-// it earned nothing.
-func GetSummary(v View, epoch uint64) (s econ.Summary, ok bool, err error) {
-	return Load[econ.Summary](v, SummaryKey(epoch))
 }
 
 // Balance is what a module account holds, in base units.

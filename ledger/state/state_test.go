@@ -255,6 +255,14 @@ func TestListingsPage(t *testing.T) {
 	}
 }
 
+func TestINV12ParametersOfEachNetworkAreInBounds(t *testing.T) {
+	for name, p := range map[string]Params{"local": LocalParams(), "testnet": TestnetParams(), "main": MainParams()} {
+		if err := p.Check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestINV12ParametersOutOfBounds(t *testing.T) {
 	if err := LocalParams().Check(); err != nil {
 		t.Fatal(err)

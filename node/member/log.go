@@ -3,11 +3,8 @@
 package member
 
 import (
-	"fmt"
-
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/node/driver"
-	"github.com/openledger/openledger/node/store"
 	"github.com/openledger/openledger/node/votelog"
 )
 
@@ -35,23 +32,6 @@ func OpenLog(lc votelog.Config) func(*driver.Config) (driver.Log, error) {
 // OwnWord reports the kinds of records that say what the key has signed or where
 // it stood: the log keeps them twice (CONS-43).
 func OwnWord(kind uint8) bool { return votelog.Words(kind) }
-
-// ReadLog sorts the records of a log without a guard by whose they are. Errors:
-// consensus.ErrRecord.
-func ReadLog(records []store.Record, cfg *driver.Config) error {
-	for _, r := range records {
-		if r.Kind == driver.RecordBatch {
-			cfg.Batches = append(cfg.Batches, r.Payload)
-			continue
-		}
-		rec, err := consensus.DecodeRecord(r.Payload)
-		if err != nil {
-			return fmt.Errorf("write-ahead log: %w", err)
-		}
-		cfg.Records = append(cfg.Records, rec)
-	}
-	return nil
-}
 
 // records is what the log held when it was opened, for the drivers of the epochs to
 // come: a database that was lost or put back lies epochs behind its log.
