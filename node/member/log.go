@@ -29,10 +29,6 @@ func OpenLog(lc votelog.Config) func(*driver.Config) (driver.Log, error) {
 	}
 }
 
-// OwnWord reports the kinds of records that say what the key has signed or where
-// it stood: the log keeps them twice (CONS-43).
-func OwnWord(kind uint8) bool { return votelog.Words(kind) }
-
 // records is what the log held when it was opened, for the drivers of the epochs to
 // come: a database that was lost or put back lies epochs behind its log.
 type records struct {

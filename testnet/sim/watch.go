@@ -43,7 +43,7 @@ func (w *watched) note(r consensus.Record) {
 
 // Append implements driver.Log.
 func (w *watched) Append(kind uint8, payload []byte) error {
-	if member.OwnWord(kind) {
+	if votelog.Words(kind) {
 		if r, err := consensus.DecodeRecord(payload); err == nil {
 			w.note(r)
 		}
