@@ -11,6 +11,8 @@ export GOFLAGS := -trimpath -buildvcs=false
 export CGO_ENABLED := 0
 FUZZTIME ?= 5s
 RACE   := ./node/... ./p2p/... ./rpc/...
+# What binds the driver of a card needs cgo and our header of its interface, not the vendor's toolkit.
+CUDA   := CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/gpu/driver/include"
 
 .PHONY: build demo test deps lint fuzz sim simnet twins explore model mutants crash e2e join compare compare-test bench clean
 
@@ -34,6 +36,7 @@ deps:
 test: deps build
 	go test $$(go list ./... | grep -vE '/(node|p2p|rpc)(/|$$)')
 	CGO_ENABLED=1 go test -race -timeout 20m $(RACE)
+	$(CUDA) go test -tags cuda ./gpu/driver
 
 lint:
 	gofmt -l . | tee /dev/stderr | wc -l | grep -qx 0

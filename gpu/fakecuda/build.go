@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fakecuda
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Environment variables that the library reads; each holds a number.
+const (
+	InitCode   = "FAKECUDA_INIT"    // what cuInit returns
+	Devices    = "FAKECUDA_DEVICES" // how many there are (1)
+	Memory     = "FAKECUDA_MEMORY"  // bytes of each device (2^30)
+	LaunchCode = "FAKECUDA_LAUNCH"  // what a launch returns
+	After      = "FAKECUDA_AFTER"   // launches that go well before LaunchCode, Abort, Hang or Flip takes effect (0)
+	Abort      = "FAKECUDA_ABORT"   // 1: a launch ends the process
+	Hang       = "FAKECUDA_HANG"    // 1: a launch never returns
+	Flip       = "FAKECUDA_FLIP"    // 1: a launch turns a bit of its result
+)
+
+//go:embed lib/fake.c
+var source []byte
+
+// ErrCompiler means that there is no C compiler, or that it failed.
+var ErrCompiler = errors.New("fakecuda: the C compiler cc did not build the library")
+
+// Build compiles the library into dir/libcuda.so.1. Errors: ErrCompiler, or of the
+// file system.
+func Build(dir string) error {
+	file := filepath.Join(dir, "fake.c")
+	if err := os.WriteFile(file, source, 0o600); err != nil {
+		return err
+	}
+	out, err := exec.Command("cc", "-O1", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Werror", "-ffp-contract=off", "-shared", "-fPIC",
+		"-o", filepath.Join(dir, "libcuda.so.1"), file, "-lm").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %w\n%s", ErrCompiler, err, out)
+	}
+	return nil
+}
