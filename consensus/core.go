@@ -19,6 +19,7 @@ const (
 	silentViews = 10  // a leader unheard for so many views is nullified on entry
 	resendCerts = 16  // newest certificates in a resend
 	resendMS    = 1_000
+	roomViews   = 16 // views whose memory is taken at once
 )
 
 // ErrConfig reports a Config that contradicts itself.
@@ -46,6 +47,7 @@ type Core struct {
 	newest   *cert.Certificate // newest Finalization seen
 	blocks   map[header.Hash]*block
 	views    map[uint64]*view
+	room     []view   // made and not used yet
 	chosen   []uint64 // views above root with a Notarization or Finalization, ascending
 	decided  []*block // ring of the last final blocks
 
@@ -213,7 +215,10 @@ func (c *Core) Root() (header.Hash, *header.Header) { return c.root.hash, &c.roo
 func (c *Core) at(v uint64) *view {
 	w := c.views[v]
 	if w == nil {
-		w = new(view)
+		if len(c.room) == 0 {
+			c.room = newViews(roomViews, c.n)
+		}
+		w, c.room = &c.room[0], c.room[1:]
 		c.views[v] = w
 	}
 	return w

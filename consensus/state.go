@@ -55,6 +55,15 @@ type view struct {
 	fetched bool // certified block requested
 }
 
+// newViews makes k empty views for n validators in two pieces of memory.
+func newViews(k, n int) []view {
+	out, tallies := make([]view, k), msg.NewTallies(3*k, n)
+	for i := range out {
+		out[i].notarize, out[i].nullify, out[i].finalize = tallies[3*i], tallies[3*i+1], tallies[3*i+2]
+	}
+	return out
+}
+
 // certificate returns the proof that a block of the view may be built on.
 func (w *view) certificate() *cert.Certificate {
 	if w.notarization != nil {

@@ -159,6 +159,13 @@ func (c *Certificate) Has(i int) bool {
 // if the set is Prepared. Errors: ErrMalformed, ErrEpoch, ErrNotMember,
 // ErrQuorum, ErrSignature.
 func (c *Certificate) Verify(set *valset.Set, chainID [32]byte) error {
+	return c.VerifyRest(set, chainID, nil)
+}
+
+// VerifyRest is Verify for whoever has checked some of the list's signatures
+// before: those of the validators in known, a bitmap like Signers, are taken as
+// good. An Aggregate is always checked as a whole.
+func (c *Certificate) VerifyRest(set *valset.Set, chainID [32]byte, known []byte) error {
 	if err := c.shape(); err != nil {
 		return err
 	}
@@ -185,17 +192,20 @@ func (c *Certificate) Verify(set *valset.Set, chainID [32]byte) error {
 	if c.Kind == Aggregate {
 		return c.verifySum(set, chainID)
 	}
-	return c.verifyList(set, chainID)
+	return c.verifyList(set, chainID, known)
 }
 
-func (c *Certificate) verifyList(set *valset.Set, chainID [32]byte) error {
-	msg := SignBytes(chainID, c.Kind.Vote(), c.Epoch, c.View, c.Block)
+func (c *Certificate) verifyList(set *valset.Set, chainID [32]byte, known []byte) error {
+	var msg []byte
 	var batch keys.BatchVerifier
-	for i, j := 0, 0; i < set.Len(); i++ {
-		if c.Has(i) {
-			batch.Add(set.Key(i), msg, c.sig(j))
-			j++
+	for i, sig := range c.Each {
+		if i/8 < len(known) && known[i/8]>>(i%8)&1 == 1 {
+			continue
 		}
+		if msg == nil {
+			msg = SignBytes(chainID, c.Kind.Vote(), c.Epoch, c.View, c.Block)
+		}
+		set.Queue(&batch, i, msg, sig)
 	}
 	for _, ok := range batch.Verify() {
 		if !ok {
@@ -219,10 +229,21 @@ func (c *Certificate) verifySum(set *valset.Set, chainID [32]byte) error {
 	return nil
 }
 
-// sig returns signature number j in bit order.
-func (c *Certificate) sig(j int) (s keys.Signature) {
-	copy(s[:], c.Sigs[64*j:])
-	return s
+// Each calls f with each signer and its signature in set order, until f returns
+// false. An Aggregate has no single signatures, and f is not called.
+func (c *Certificate) Each(f func(i int, sig keys.Signature) bool) {
+	if c.Kind == Aggregate {
+		return
+	}
+	for i, j := 0, 0; i < 8*len(c.Signers) && 64*j+64 <= len(c.Sigs); i++ {
+		if !c.Has(i) {
+			continue
+		}
+		if !f(i, keys.Signature(c.Sigs[64*j:])) {
+			return
+		}
+		j++
+	}
 }
 
 // VerifyFinalization checks that fin is a Finalization or an Aggregate by set on

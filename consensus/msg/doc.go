@@ -6,7 +6,7 @@
 // It refuses what is malformed, of another epoch, signed by a stranger or
 // badly signed. Whether a message is useful or lawful in the protocol is for
 // package consensus, which takes only Verified values; Verify is their only
-// maker.
+// maker, alone or with a memory of what it has checked before (Votes).
 //
 // The main type is Verified:
 //

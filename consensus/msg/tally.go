@@ -13,11 +13,23 @@ import (
 // Tally counts the votes of one view and kind until they make a certificate. At
 // most two conflicting votes of a validator are kept and counted (CONS-13).
 // Votes with and without a share are counted apart, since no certificate holds
-// both. The zero value is empty.
+// both. The zero value is empty. Do not copy one that has counted.
 type Tally struct {
 	lists  [2][]*Vote // by validator: the first vote, and one that conflicts with it
 	sums   []sum
+	room   [1]sum // of sums, for the usual case
+	list   []*Vote
 	closed bool
+}
+
+// NewTallies returns k empty tallies for n validators in one piece of memory, so
+// that counting honest votes takes none.
+func NewTallies(k, n int) []Tally {
+	out, lists := make([]Tally, k), make([]*Vote, k*n)
+	for i := range out {
+		out[i].list = lists[i*n : (i+1)*n : (i+1)*n]
+	}
+	return out
 }
 
 type sum struct {
@@ -49,7 +61,11 @@ func (t *Tally) Add(v *Vote, n int, power uint64) (uint64, *Vote) {
 	if t.lists[0] != nil && t.lists[0][i] != nil && !slices.Equal(t.lists[0][i].Block, v.Block) {
 		k, other = 1, t.lists[0][i]
 	}
-	if t.lists[k] == nil {
+	switch {
+	case t.lists[k] != nil:
+	case k == 0 && len(t.list) == n:
+		t.lists[0] = t.list
+	default:
 		t.lists[k] = make([]*Vote, n)
 	}
 	if k == 1 && t.lists[1][i] != nil {
@@ -68,6 +84,9 @@ func (t *Tally) sum(v *Vote) *sum {
 		if t.sums[j].block == h && t.sums[j].shared == shared {
 			return &t.sums[j]
 		}
+	}
+	if t.sums == nil {
+		t.sums = t.room[:0]
 	}
 	t.sums = append(t.sums, sum{block: h, shared: shared})
 	return &t.sums[len(t.sums)-1]

@@ -18,9 +18,11 @@ import (
 type Verified struct{ v *verified }
 
 type verified struct {
-	m      *Message
-	hash   header.Hash         // of a proposal's block or a batch
-	leaves []*cert.Certificate // of a proposal; nil for leaf 0 on an epoch root
+	m       *Message
+	set     *valset.Set // under which it was checked
+	chainID [32]byte
+	hash    header.Hash         // of a proposal's block or a batch
+	leaves  []*cert.Certificate // of a proposal; nil for leaf 0 on an epoch root
 }
 
 // Verify checks signers and signatures of m under set on the chain. It may run
@@ -31,7 +33,13 @@ type verified struct {
 // (CONS-12). Errors: ErrMalformed, ErrNotMember, ErrSignature,
 // ErrEpoch, cert.ErrQuorum.
 func Verify(set *valset.Set, chainID [32]byte, m *Message) (Verified, error) {
-	out := &verified{m: m}
+	return VerifyWith(nil, set, chainID, m)
+}
+
+// VerifyWith is Verify with a memory of signatures that were checked before: in a
+// certificate, alone or as a leaf, only the others are checked. nil is no memory.
+func VerifyWith(mem Memory, set *valset.Set, chainID [32]byte, m *Message) (Verified, error) {
+	out := &verified{m: m, set: set, chainID: chainID}
 	var err error
 	switch {
 	case m == nil:
@@ -39,9 +47,9 @@ func Verify(set *valset.Set, chainID [32]byte, m *Message) (Verified, error) {
 	case m.Vote != nil:
 		err = verifyVote(set, chainID, m.Vote)
 	case m.Cert != nil:
-		err = m.Cert.Verify(set, chainID)
+		err = verifyCert(mem, set, chainID, m.Cert)
 	case m.Proposal != nil:
-		err = out.verifyProposal(set, chainID, m.Proposal)
+		err = out.verifyProposal(mem, set, chainID, m.Proposal)
 	case m.Batch != nil:
 		err = out.verifyBatch(set, chainID, m.Batch)
 	default:
@@ -51,6 +59,13 @@ func Verify(set *valset.Set, chainID [32]byte, m *Message) (Verified, error) {
 		return Verified{}, err
 	}
 	return Verified{out}, nil
+}
+
+func verifyCert(mem Memory, set *valset.Set, chainID [32]byte, c *cert.Certificate) error {
+	if mem == nil {
+		return c.Verify(set, chainID)
+	}
+	return mem.Known(c).rest(c, set, chainID)
 }
 
 func verifyVote(set *valset.Set, chainID [32]byte, v *Vote) error {
@@ -67,13 +82,13 @@ func checkSig(set *valset.Set, signer uint64, msg []byte, sig keys.Signature) er
 	if signer >= uint64(set.Len()) {
 		return fmt.Errorf("%w: %d of %d", ErrNotMember, signer, set.Len())
 	}
-	if !keys.Verify(set.Key(int(signer)), msg, sig) {
+	if !set.Verify(int(signer), msg, sig) {
 		return fmt.Errorf("%w: validator %d", ErrSignature, signer)
 	}
 	return nil
 }
 
-func (o *verified) verifyProposal(set *valset.Set, chainID [32]byte, p *Proposal) error {
+func (o *verified) verifyProposal(mem Memory, set *valset.Set, chainID [32]byte, p *Proposal) error {
 	h := &p.Header
 	if h.ChainID != chainID {
 		return fmt.Errorf("%w: header of another chain", ErrMalformed)
@@ -106,7 +121,7 @@ func (o *verified) verifyProposal(set *valset.Set, chainID [32]byte, p *Proposal
 		if c.View != h.ParentView+uint64(i) { // before the signatures: no certificate is checked twice
 			return fmt.Errorf("%w: leaf %d is of view %d", ErrMalformed, i, c.View)
 		}
-		if err := c.Verify(set, chainID); err != nil {
+		if err := verifyCert(mem, set, chainID, c); err != nil {
 			return fmt.Errorf("leaf %d: %w", i, err)
 		}
 		o.leaves[i] = c

@@ -43,7 +43,8 @@ type Set struct {
 	index   map[keys.PublicKey]int
 	total   uint64
 	hash    [32]byte
-	bls     *bls.Keys // decoded; nil unless Prepared
+	votes   []*keys.Expanded // vote keys, nil unless Prepared
+	bls     *bls.Keys        // decoded; nil unless Prepared
 }
 
 // New orders and checks the entries (CONS-39). The slice is copied.
@@ -115,20 +116,44 @@ func (s *Set) Draws() bool { return len(s.entries[0].VRF) > 0 }
 // VRF returns the VRF key of validator i, 0 ≤ i < Len(), of a set that Draws.
 func (s *Set) VRF(i int) vrf.PublicKey { return vrf.PublicKey(s.entries[i].VRF) }
 
-// Prepared returns the set with its BLS keys decoded once, for whoever checks
-// many aggregates; s itself if there are none or it is done. Errors: ErrSet if a
-// key is no point. Cost: 0.5 ms per validator.
+// Prepared returns the set with its keys decoded once, for whoever checks many
+// votes and aggregates; s itself if it is done. Errors: ErrSet if a BLS key is no
+// point. Cost: 0.03 ms per validator, 0.5 ms with BLS keys.
 func (s *Set) Prepared() (*Set, error) {
-	if s.bls != nil || !s.Aggregates() {
+	if s.votes != nil {
 		return s, nil
 	}
-	k, err := s.BLS()
-	if err != nil {
-		return nil, err
-	}
 	p := *s
-	p.bls = k
+	if s.Aggregates() {
+		k, err := s.BLS()
+		if err != nil {
+			return nil, err
+		}
+		p.bls = k
+	}
+	p.votes = make([]*keys.Expanded, len(s.entries))
+	for i := range s.entries {
+		p.votes[i] = s.entries[i].Key.Expand()
+	}
 	return &p, nil
+}
+
+// Verify reports whether sig is a signature of msg by validator i, 0 ≤ i < Len().
+// A Prepared set is quicker at it.
+func (s *Set) Verify(i int, msg []byte, sig keys.Signature) bool {
+	if s.votes != nil {
+		return s.votes[i].Verify(msg, sig)
+	}
+	return keys.Verify(s.entries[i].Key, msg, sig)
+}
+
+// Queue adds a signature of validator i, 0 ≤ i < Len(), to a batch of checks.
+func (s *Set) Queue(b *keys.BatchVerifier, i int, msg []byte, sig keys.Signature) {
+	if s.votes != nil {
+		b.AddExpanded(s.votes[i], msg, sig)
+		return
+	}
+	b.Add(s.entries[i].Key, msg, sig)
 }
 
 // BLS returns the decoded BLS keys of a set that Aggregates. Errors: ErrSet.

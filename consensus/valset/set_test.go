@@ -130,8 +130,8 @@ func TestKeysOfASet(t *testing.T) {
 	if full.VRF(1) != vrf.NewKey(full.Key(1)).Public() {
 		t.Error("another VRF key")
 	}
-	if p, err := plain.Prepared(); p != plain || err != nil {
-		t.Errorf("a set without BLS keys is prepared: %v", err)
+	if p, err := plain.Prepared(); err != nil || p.Hash() != plain.Hash() || p.Aggregates() {
+		t.Errorf("a set without BLS keys is not prepared: %v", err)
 	}
 	if _, err := plain.BLS(); !errors.Is(err, ErrSet) {
 		t.Errorf("keys of a set without: %v", err)

@@ -22,12 +22,25 @@ type signed struct {
 	pk  PublicKey
 	msg []byte
 	sig Signature
+	ex  *Expanded // of pk, or nil
+}
+
+func (j *signed) verify() bool {
+	if j.ex != nil {
+		return j.ex.Verify(j.msg, j.sig)
+	}
+	return Verify(j.pk, j.msg, j.sig)
 }
 
 // Add queues one signature. msg is kept until Verify returns and must not
 // change before.
 func (b *BatchVerifier) Add(pk PublicKey, msg []byte, sig Signature) {
-	b.jobs = append(b.jobs, signed{pk, msg, sig})
+	b.jobs = append(b.jobs, signed{pk: pk, msg: msg, sig: sig})
+}
+
+// AddExpanded is Add for an expanded key. A batch of such keys alone is faster.
+func (b *BatchVerifier) AddExpanded(k *Expanded, msg []byte, sig Signature) {
+	b.jobs = append(b.jobs, signed{pk: k.pk, ex: k, msg: msg, sig: sig})
 }
 
 // Verify returns one verdict per queued signature, in the order of Add, and
@@ -53,8 +66,8 @@ func bisect(jobs []signed, out []bool) {
 		return
 	}
 	if len(jobs) <= soloBatch {
-		for i, j := range jobs {
-			out[i] = Verify(j.pk, j.msg, j.sig)
+		for i := range jobs {
+			out[i] = jobs[i].verify()
 		}
 		return
 	}
@@ -68,7 +81,11 @@ func batchOK(jobs []signed) bool {
 	v := ed25519.NewBatchVerifierWithCapacity(len(jobs))
 	h := sha512.New()
 	for _, j := range jobs {
-		v.AddWithOptions(j.pk[:], j.msg, j.sig[:], zip215)
+		if j.ex != nil && j.ex.ex != nil {
+			v.AddExpandedWithOptions(j.ex.ex, j.msg, j.sig[:], zip215)
+		} else {
+			v.AddWithOptions(j.pk[:], j.msg, j.sig[:], zip215)
+		}
 		var size [8]byte
 		binary.BigEndian.PutUint64(size[:], uint64(len(j.msg)))
 		h.Write(j.pk[:])

@@ -155,20 +155,20 @@ func TestKEY02CheckKeysLooksIntoEveryKey(t *testing.T) {
 func oddPool() []signed {
 	var out []signed
 	for _, c := range signatureCases() {
-		out = append(out, signed{c.Public, unhex(c.Message), c.Signature})
+		out = append(out, signed{c.Public, unhex(c.Message), c.Signature, nil})
 	}
 	honest := FromSeed(filled(9))
 	for i, a := range smallOrder {
 		r := smallOrder[(i*5+3)%len(smallOrder)]
 		zeroS := Signature(append(unhex(r), make([]byte, 32)...))
-		out = append(out, signed{PublicKey(unhex(a)), []byte("m"), zeroS})
+		out = append(out, signed{PublicKey(unhex(a)), []byte("m"), zeroS, nil})
 		s := honest.Sign([]byte("m"))
-		out = append(out, signed{PublicKey(unhex(a)), []byte("m"), s})
-		out = append(out, signed{honest.Public(), []byte("m"), zeroS})
+		out = append(out, signed{PublicKey(unhex(a)), []byte("m"), s, nil})
+		out = append(out, signed{honest.Public(), []byte("m"), zeroS, nil})
 	}
 	for i := range 8 {
 		k, msg := FromSeed(filled(byte(i))), []byte{byte(i)}
-		out = append(out, signed{k.Public(), msg, k.Sign(msg)})
+		out = append(out, signed{k.Public(), msg, k.Sign(msg), nil})
 	}
 	return out
 }
@@ -177,14 +177,20 @@ func TestKEY01BatchAgreesWithSingle(t *testing.T) {
 	pool := oddPool()
 	rapid.Check(t, func(t *rapid.T) {
 		picks := rapid.SliceOfN(rapid.IntRange(0, len(pool)-1), 0, 24).Draw(t, "picks")
+		ready := rapid.Uint32().Draw(t, "expanded")
 		var b BatchVerifier
-		for _, i := range picks {
-			b.Add(pool[i].pk, pool[i].msg, pool[i].sig)
+		for k, i := range picks {
+			if ready>>k&1 == 1 {
+				b.AddExpanded(pool[i].pk.Expand(), pool[i].msg, pool[i].sig)
+			} else {
+				b.Add(pool[i].pk, pool[i].msg, pool[i].sig)
+			}
 		}
 		for k, ok := range b.Verify() {
 			j := pool[picks[k]]
-			if want := Verify(j.pk, j.msg, j.sig); ok != want {
-				t.Fatalf("entry %d: batch says %v, single %v", picks[k], ok, want)
+			want, e := Verify(j.pk, j.msg, j.sig), j.pk.Expand()
+			if one := e.Verify(j.msg, j.sig); ok != want || one != want || e.Key() != j.pk {
+				t.Fatalf("entry %d: batch says %v, single %v, expanded %v", picks[k], ok, want, one)
 			}
 		}
 		if n := len(b.Verify()); n != 0 {
@@ -340,11 +346,62 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
+func BenchmarkExpandedVerify(b *testing.B) {
+	k := FromSeed(seed0())
+	msg := []byte("message")
+	sig := k.Sign(msg)
+	ex := k.Public().Expand()
+	for b.Loop() {
+		ex.Verify(msg, sig)
+	}
+}
+
+func BenchmarkExpand(b *testing.B) {
+	pk := FromSeed(seed0()).Public()
+	for b.Loop() {
+		pk.Expand()
+	}
+}
+
+func BenchmarkThree(b *testing.B) {
+	var k PrivateKey
+	var jobs []signed
+	for i := range 3 {
+		k = FromSeed(filled(byte(i)))
+		jobs = append(jobs, signed{pk: k.Public(), ex: k.Public().Expand(), msg: []byte("message"), sig: k.Sign([]byte("message"))})
+	}
+	b.Run("batch", func(b *testing.B) {
+		for b.Loop() {
+			var v BatchVerifier
+			for _, j := range jobs {
+				v.Add(j.pk, j.msg, j.sig)
+			}
+			v.Verify()
+		}
+	})
+	b.Run("expanded batch", func(b *testing.B) {
+		for b.Loop() {
+			var v BatchVerifier
+			for _, j := range jobs {
+				v.AddExpanded(j.ex, j.msg, j.sig)
+			}
+			v.Verify()
+		}
+	})
+	b.Run("expanded singly", func(b *testing.B) {
+		for b.Loop() {
+			for _, j := range jobs {
+				j.ex.Verify(j.msg, j.sig)
+			}
+		}
+	})
+}
+
 func BenchmarkBatchVerify64(b *testing.B) {
 	var jobs []signed
 	for i := range 64 {
 		k := FromSeed(filled(byte(i)))
-		jobs = append(jobs, signed{k.Public(), []byte("message"), k.Sign([]byte("message"))})
+		jobs = append(jobs, signed{pk: k.Public(), msg: []byte("message"), sig: k.Sign([]byte("message"))})
 	}
 	for b.Loop() {
 		var v BatchVerifier

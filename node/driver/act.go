@@ -43,6 +43,7 @@ func (d *Driver) act(ctx context.Context, out consensus.Output) error {
 		}
 	}
 	for _, b := range out.Send {
+		d.votes.own(b)
 		d.cfg.Net.Broadcast(b, view, true)
 	}
 	d.deadline = out.Deadline

@@ -103,6 +103,7 @@ type Driver struct {
 	cfg     Config
 	core    *consensus.Core
 	finder  *evidence.Finder
+	votes   votes
 	self    int
 	log     *slog.Logger
 	inbox   chan consensus.Event // full: producers wait, the loop never does
@@ -137,6 +138,11 @@ type Driver struct {
 // New checks the configuration and builds the core. Errors: those of
 // consensus.New.
 func New(cfg Config) (*Driver, error) {
+	set, err := cfg.Core.Set.Prepared()
+	if err != nil {
+		return nil, fmt.Errorf("consensus: %w", err)
+	}
+	cfg.Core.Set = set
 	core, err := consensus.New(cfg.Core)
 	if err != nil {
 		return nil, fmt.Errorf("consensus: %w", err)
@@ -154,6 +160,7 @@ func New(cfg Config) (*Driver, error) {
 		inbox: make(chan consensus.Event, inboxSize), raw: make(chan *msg.Message, inboxSize),
 		checks: make(chan *msg.Message, inboxSize), bodies: make(chan *msg.Message, bodiesSize),
 		queries: make(chan func(), 64), wake: make(chan struct{}, 1)}
+	d.votes.seen = msg.NewVotes(cfg.Core.Set, cfg.Core.ChainID)
 	d.batches = newBatchStore(&d.cfg)
 	d.exec = newExecutor(d)
 	d.fetches = newFetcher(d)
@@ -368,7 +375,7 @@ func (d *Driver) verifyLoop(ctx context.Context) {
 			d.fetches.batchArrived()
 			d.Wake()
 		case m := <-d.checks:
-			v, err := msg.Verify(d.cfg.Core.Set, d.cfg.Core.ChainID, m)
+			v, err := d.verify(m)
 			if err != nil {
 				d.log.Debug("message refused", "kind", m.Kind(), "err", err)
 				continue

@@ -187,7 +187,7 @@ func (f *fetcher) ask(ctx context.Context, to int, protocol string, req []byte) 
 			f.batchArrived()
 			return err
 		}
-		v, err := msg.Verify(f.d.cfg.Core.Set, f.d.cfg.Core.ChainID, m)
+		v, err := f.d.verify(m)
 		if err != nil {
 			return err
 		}
