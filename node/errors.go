@@ -65,10 +65,10 @@ func clientError(err error) error {
 			Hint: "try again in a moment, or wait for your own earlier transactions: openledger tx pending", RetryAfterMS: 500}}
 	case errors.Is(err, mempool.ErrKnown):
 		return &api.Error{Code: api.CodeBusy, Message: "the transaction is waiting already", Data: api.ErrorData{Code: "BUSY", Hint: "follow it with openledger tx get"}}
-	case errors.Is(err, state.ErrUnknown), errors.Is(err, store.ErrNotFound):
-		return api.NotFound(err.Error())
 	case errors.Is(err, store.ErrPruned):
 		return &api.Error{Code: api.CodePruned, Message: err.Error(), Data: api.ErrorData{Code: "PRUNED", Hint: "ask a node with store.archive = true"}}
+	case errors.Is(err, state.ErrUnknown), errors.Is(err, store.ErrNotFound):
+		return api.NotFound(err.Error())
 	case errors.Is(err, publish.ErrManifest):
 		return api.BadParams("announcement", err.Error())
 	case errors.Is(err, errNotYet):

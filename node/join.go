@@ -52,7 +52,8 @@ func ParseTrust(s string) (seals.Checkpoint, error) {
 
 // join brings a node that is far behind to the newest snapshot, before it votes or
 // follows (NODE-12): trust root, seals epoch by epoch, snapshot. It does nothing
-// for a node that is near the head, or whose peers have no snapshot worth it.
+// for a node that is near the head and can get there by blocks, or whose peers have no
+// snapshot worth it.
 // Errors: ErrRestart when the ledger was replaced; ErrTrust, cert.ErrTrustExpired;
 // those of the disk and ctx.
 func (n *Node) join(ctx context.Context) error {
@@ -65,6 +66,9 @@ func (n *Node) join(ctx context.Context) error {
 	}
 	ahead := n.past.trust.Height > n.chain.Head().Height // nothing is believed before that block is found
 	far := limit > 0 && n.awaitPeers(ctx) && n.lag() > limit
+	if limit > 0 && !far && n.outOfReach() {
+		far, limit = true, 0
+	}
 	if !ahead && !far {
 		return nil
 	}
@@ -85,6 +89,22 @@ func (n *Node) join(ctx context.Context) error {
 		return nil
 	}
 	return n.fetchState(ctx, seal)
+}
+
+// outOfReach reports whether some peers are ahead, and every one of them has given
+// up the block above the own head: blocks do not lead there any more.
+func (n *Node) outOfReach() bool {
+	next, ahead := n.chain.Head().Height+1, false
+	for _, p := range n.host.Peers() {
+		if n.heights.believed(p.ID, p.Status.Height) < next {
+			continue
+		}
+		if p.Status.Earliest <= next {
+			return false
+		}
+		ahead = true
+	}
+	return ahead
 }
 
 // checkTrust compares the own chain with the trusted block, if it reaches it.

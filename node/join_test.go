@@ -266,3 +266,38 @@ func TestTrustIsHeightAndHash(t *testing.T) {
 		}
 	}
 }
+
+// TestCONS47ANodeThatPeersHaveForgottenJoinsBySnapshot although it is not far behind:
+// the peers have given up the blocks that follow its head, and say so by RPC too.
+func TestCONS47ANodeThatPeersHaveForgottenJoinsBySnapshot(t *testing.T) {
+	l, homes := makeLong(t, uint64(time.Now().UnixMilli())-hourMS, 3_000, 100, 3, 1)
+	n, err := New(Config{Home: homes[0], Settings: settings(nil), Genesis: l.Doc})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if freed, err := n.dropHistory(1); freed != 0 || err != nil || n.store.Oldest() != 0 {
+		t.Fatalf("inside the window of evidence: %d bytes from height %d on, %v", freed, n.store.Oldest(), err)
+	}
+	if _, err := n.store.Forget(1_900, 1<<40, func([]byte) ([][32]byte, error) { return nil, nil }); err != nil || n.store.Oldest() != 1_900 {
+		t.Fatalf("blocks from %d on, %v", n.store.Oldest(), err)
+	}
+	for _, err := range []error{second(n.ChainBlock(t.Context(), api.HeightParams{Height: 1_000})), second(n.ChainHeader(t.Context(), api.HeightParams{Height: 5})),
+		second(n.ChainEvents(t.Context(), api.EventsParams{From: api.Cursor{Height: 7}}))} {
+		var e *api.Error
+		if !errors.As(err, &e) || e.Code != api.CodePruned || !strings.Contains(e.Message, "from height 1900 on") {
+			t.Errorf("a height that was given up: %v", err)
+		}
+	}
+	if err := n.release(); err != nil {
+		t.Fatal(err)
+	}
+	addrs := l.serve(t, homes)
+	cfg := Config{Home: t.TempDir(), Settings: settings(addrs), Genesis: l.Doc}
+	cfg.Settings.Sync.SnapshotLag = 20_000
+	got, _, restarts := l.joining(t, cfg, 3_000)
+	if restarts != 1 || got.store.Base().Height != l.last.Header().Height-1 {
+		t.Errorf("%d restarts, the ledger begins at height %d", restarts, got.store.Base().Height)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

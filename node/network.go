@@ -98,7 +98,7 @@ func (n *Node) setMembers(set *valset.Set) {
 
 func (n *Node) peerStatus() p2p.Status {
 	h := n.chain.Head()
-	return p2p.Status{Height: h.Height, Final: h.HeaderHash, Epoch: n.chain.Set().Epoch(), Earliest: n.store.Base().Height + 1, Binding: n.binding}
+	return p2p.Status{Height: h.Height, Final: h.HeaderHash, Epoch: n.chain.Set().Epoch(), Earliest: max(n.store.Oldest(), 1), Binding: n.binding}
 }
 
 func (n *Node) onFrame(_ keys.PublicKey, frame []byte) {
@@ -218,11 +218,13 @@ func (v validators) Ask(ctx context.Context, index int, protocol string, req []b
 type source struct{ n *Node }
 
 // Peers implements nodesync.Source: those that are believed to be furthest ahead
-// come first.
+// come first, those that have given up the block above the own head last.
 func (s source) Peers() []peers.ID {
 	list := s.n.host.Peers()
+	next := s.n.chain.Head().Height + 1
+	given := func(p p2p.Peer) int { return cmp.Compare(max(p.Status.Earliest, next), next) }
 	slices.SortStableFunc(list, func(a, b p2p.Peer) int {
-		return cmp.Compare(s.n.heights.believed(b.ID, b.Status.Height), s.n.heights.believed(a.ID, a.Status.Height))
+		return cmp.Or(cmp.Compare(given(a), given(b)), cmp.Compare(s.n.heights.believed(b.ID, b.Status.Height), s.n.heights.believed(a.ID, a.Status.Height)))
 	})
 	out := make([]peers.ID, len(list))
 	for i, p := range list {

@@ -75,12 +75,13 @@ type Node struct {
 	heights *heights
 	past    past
 
-	state   atomic.Value // string: starting, syncing, …
-	pruning atomic.Bool
-	failed  chan error // why the node must stop
-	stop    context.CancelFunc
-	work    sync.WaitGroup
-	started time.Time
+	state     atomic.Value // string: starting, syncing, …
+	pruning   atomic.Bool
+	forgotten time.Time  // of keepDisk: when history was deleted last
+	failed    chan error // why the node must stop
+	stop      context.CancelFunc
+	work      sync.WaitGroup
+	started   time.Time
 }
 
 // New opens the home and builds every part in the order of ARCHITECTURE section

@@ -102,7 +102,8 @@ func adopt(home string, b bundle.Bundle) error {
 // nodeFlags override config.toml.
 type nodeFlags struct {
 	join, gpu, profile, pprof, trust string
-	validator, lie                   bool
+	validator, lie, archive          bool
+	maxDisk                          uint64 // GiB
 }
 
 // gcPercent lets a node's heap grow to three times what is in use: half as many
@@ -136,6 +137,8 @@ func newNodeCmd(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&f.profile, "profile", "", "connection limits: home, server, validator or lan")
 	cmd.Flags().StringVar(&f.trust, "trust", "", "HEIGHT:HASH of a final block that you trust, for a network that is older than the trust period")
 	cmd.Flags().BoolVar(&f.validator, "validator", false, "vote with the key named \"validator\"")
+	cmd.Flags().Uint64Var(&f.maxDisk, "max-disk", 0, "disk that the home may use, in GiB (store.max_gib); old blocks go when it is reached")
+	cmd.Flags().BoolVar(&f.archive, "archive", false, "keep every state and block for ever (store.archive)")
 	cmd.Flags().BoolVar(&f.lie, "lie-once", false, "commit one false segment, to show that it is caught")
 	cmd.Flags().StringVar(&f.pprof, "pprof-addr", "", "serve Go's profiler on this address of the machine")
 	for _, hidden := range []string{"lie-once", "pprof-addr"} {
@@ -165,6 +168,10 @@ func (a *app) nodeConfig(cmd *cobra.Command, f nodeFlags) (cfg node.Config, err 
 	if f.trust != "" {
 		c.Sync.Trust = f.trust
 	}
+	if cmd.Flags().Changed("max-disk") {
+		c.Store.MaxGiB = f.maxDisk
+	}
+	c.Store.Archive = c.Store.Archive || f.archive
 	if err := c.Check(); err != nil {
 		return cfg, err
 	}

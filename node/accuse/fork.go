@@ -36,7 +36,7 @@ const maxBranch = 4_096
 // Records is what Fork reads of a ledger; store.Reader has it.
 type Records interface {
 	Head() store.Head
-	Base() store.Base
+	Oldest() uint64 // the header below that height is there too
 	HeaderCert(height uint64) ([]byte, error)
 	Justification(height uint64) ([]byte, error)
 }
@@ -60,7 +60,7 @@ type Verdict struct {
 // store.ErrCorrupt.
 func Fork(a, b Records, sets []*valset.Set) (Verdict, error) {
 	v := Verdict{Height: min(a.Head().Height, b.Head().Height)}
-	low := max(a.Base().Height, b.Base().Height)
+	low := max(a.Oldest(), b.Oldest(), 1) - 1
 	if v.Height < low {
 		return v, ErrUnrelated
 	}

@@ -10,32 +10,41 @@ import (
 
 // Body returns the body of a committed block; the caller owns it.
 //
-// Errors: ErrNotFound.
+// Errors: ErrNotFound, ErrPruned.
 func (s *Store) Body(height uint64) ([]byte, error) {
-	return s.committed(heightKey(prefixBody, height))
+	return s.ofBlock(height, s.Oldest, heightKey(prefixBody, height))
 }
 
-// HeaderCert returns the header and certificate of a committed block.
+// HeaderCert returns the header and certificate of a committed block; those of
+// genesis and of the height below Oldest are kept too.
 //
-// Errors: ErrNotFound.
+// Errors: ErrNotFound, ErrPruned.
 func (s *Store) HeaderCert(height uint64) ([]byte, error) {
-	return s.committed(heightKey(prefixHeader, height))
+	return s.ofBlock(height, func() uint64 {
+		if height == 0 {
+			return 0
+		}
+		return max(s.Oldest(), 1) - 1
+	}, heightKey(prefixHeader, height))
 }
 
-// Justification returns the justification of a committed block; ErrNotFound if
-// it was not at hand.
+// Justification returns the justification of a committed block. Errors:
+// ErrNotFound if it was not at hand, ErrPruned.
 func (s *Store) Justification(height uint64) ([]byte, error) {
-	return s.committed(heightKey(prefixJust, height))
+	return s.ofBlock(height, s.Oldest, heightKey(prefixJust, height))
 }
 
 // Receipts returns the receipts of a committed block in order; none is an empty
-// list. Errors: ErrNotFound above the head.
+// list. Errors: ErrNotFound above the head, ErrPruned.
 func (s *Store) Receipts(height uint64) ([][]byte, error) {
 	h, ok := s.Head()
 	if !ok || height > h.Height {
 		return nil, fmt.Errorf("receipts of height %d: %w", height, ErrNotFound)
 	}
 	kvs, err := scan(s.ledger, "", heightKey(prefixReceipt, height), nil, timeOf(h.Height), math.MaxInt)
+	if err := s.kept(height, s.Oldest()); err != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -49,18 +58,20 @@ func (s *Store) Receipts(height uint64) ([][]byte, error) {
 	return out, nil
 }
 
-// Receipt returns one receipt of a committed block. Errors: ErrNotFound.
+// Receipt returns one receipt of a committed block. Errors: ErrNotFound,
+// ErrPruned.
 func (s *Store) Receipt(height uint64, index uint32) ([]byte, error) {
-	return s.committed(receiptKey(height, index))
+	return s.ofBlock(height, s.Oldest, receiptKey(height, index))
 }
 
-// TxLocation returns where a transaction was included. Errors: ErrNotFound.
+// TxLocation returns where a transaction was included. Errors: ErrNotFound, also
+// when its block was given up.
 func (s *Store) TxLocation(id [32]byte) (height uint64, index uint32, err error) {
 	b, err := s.committed(prefixed(prefixTx, id[:]))
 	if err != nil {
 		return 0, 0, err
 	}
-	if len(b) != 12 {
+	if len(b) != txPlaceBytes {
 		return 0, 0, fmt.Errorf("location of transaction %x: %w", id, ErrCorrupt)
 	}
 	return binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[8:]), nil

@@ -43,7 +43,7 @@ func (s *Store) Check(full bool) error {
 // checkBlocks wants the header of each height: where it is found, so is all that
 // was written with it.
 func (s *Store) checkBlocks(head uint64, full bool) error {
-	want := s.base.Height
+	want := max(s.Oldest(), 1) - 1
 	if !full && head > want+checkHeights {
 		want = head - checkHeights
 	}

@@ -24,5 +24,5 @@
 //	root, nodes, stale, err := merkle.Update(v, v.Head().Root, h, writes)
 //	err = s.Commit(store.Batch{Height: h, Writes: writes, Nodes: nodes, Stale: stale, Root: root})
 //
-// Spec: STA-06..STA-08, NODE-04..NODE-07, CONS-43, CONS-44.
+// Spec: STA-06..STA-08, STA-10, NODE-04..NODE-07, CONS-43, CONS-44.
 package store

@@ -11,8 +11,9 @@ var (
 	// ErrCorrupt means that stored data is damaged: stop the node, then restore
 	// the files from a copy or move them away and sync again from peers.
 	ErrCorrupt = errors.New("damaged data")
-	// ErrPruned means that the state of that height was given up.
-	ErrPruned = errors.New("height is pruned")
+	// ErrPruned means that the state or the block of that height was given up. It
+	// is an ErrNotFound too: nobody who can do without it needs to know why.
+	ErrPruned error = pruned{}
 	// ErrHeight means that a commit does not follow the head.
 	ErrHeight = errors.New("height does not follow the head")
 	// ErrLocked means that another process has the files open.
@@ -24,3 +25,8 @@ var (
 	// ErrFormat means that another version of the program wrote the files.
 	ErrFormat = errors.New("unknown format version")
 )
+
+type pruned struct{}
+
+func (pruned) Error() string        { return "height is pruned" }
+func (pruned) Is(target error) bool { return target == ErrNotFound }

@@ -20,6 +20,7 @@ const (
 	keyHead       = "m/head"
 	keyFloor      = "m/floor"
 	keyBase       = "m/base"
+	keyOldest     = "m/oldest"
 	keyFormat     = "m/version"
 )
 
@@ -34,6 +35,12 @@ func receiptKey(h uint64, index uint32) []byte {
 func staleKey(h uint64, part uint32) []byte {
 	return binary.BigEndian.AppendUint32(heightKey(prefixStale, h), part)
 }
+
+// heightIn is the height in a key that starts as those of heightKey.
+func heightIn(key []byte) uint64 { return binary.BigEndian.Uint64(key[2:10]) }
+
+// txPlaceBytes is the length of a value under prefixTx.
+const txPlaceBytes = 12
 
 func prefixed(prefix string, key []byte) []byte {
 	return slices.Concat([]byte(prefix), key)

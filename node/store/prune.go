@@ -14,7 +14,7 @@ import (
 const pruneStep = 4_096
 
 // Prune gives up the state of all heights more than keep below the head; keep is
-// at least 1. Blocks, certificates and receipts stay. A crash in between leaves
+// at least 1. Blocks, certificates and receipts stay (Forget). A crash in between leaves
 // work for the next call, nothing else (STA-08).
 func (s *Store) Prune(keep uint64) error {
 	h, ok := s.Head()

@@ -89,11 +89,11 @@ func (r *Reader) Head() Head {
 	return h
 }
 
-// Base returns the block at which the ledger begins.
-func (r *Reader) Base() Base { return r.s.Base() }
+// Oldest returns the least height whose block is kept, as [Store.Oldest].
+func (r *Reader) Oldest() uint64 { return r.s.Oldest() }
 
 // HeaderCert returns the header and certificate of a committed block. Errors:
-// ErrNotFound.
+// ErrNotFound, ErrPruned.
 func (r *Reader) HeaderCert(height uint64) ([]byte, error) { return r.s.HeaderCert(height) }
 
 // Justification returns the justification of a committed block. Errors:

@@ -44,6 +44,10 @@ type Store struct {
 	head   atomic.Pointer[Head] // nil before genesis
 	floor  atomic.Uint64        // least height whose state can be read
 	base   Base                 // where the ledger begins
+
+	forget sync.Mutex    // held by Forget
+	swept  uint64        // of Forget: nothing is left of the blocks below
+	oldest atomic.Uint64 // least height whose block can be read
 	cache  *cache
 }
 
@@ -155,7 +159,7 @@ func (s *Store) loadMarkers() error {
 	}
 	s.head.Store(&head)
 	s.floor.Store(floor)
-	if err := s.loadBase(); err != nil {
+	if err := errors.Join(s.loadBase(), s.loadOldest()); err != nil {
 		return err
 	}
 	return s.ledger.discard(timeOf(floor))

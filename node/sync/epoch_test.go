@@ -4,6 +4,8 @@ package sync_test
 
 import (
 	"errors"
+	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -93,4 +95,38 @@ func TestLiesAboutSeals(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCONS47APeerThatGaveUpBlocksIsPassedOver, and not punished for it.
+func TestCONS47APeerThatGaveUpBlocksIsPassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := chaintest.New(t, 4, 2)
+		w.Doc.Params.Staking.UnbondingMS = 1
+		w.ID = w.Doc.ChainID()
+		whole, short := w.Open(store.OpenMemory()), w.Open(store.OpenMemory())
+		for range 4 {
+			w.Grow(whole, 10)
+			if _, err := whole.Commit(w.Seal(whole, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		follower := sync.New(sync.Config{Chain: short, Source: sources(44, &server{chain: whole})})
+		if err := follower.Follow(t.Context(), func() bool { return short.Head() == whole.Head() }); err != nil {
+			t.Fatal(err)
+		}
+		if err := short.Store().Prune(1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := short.Forget(math.MaxUint64); err != nil || short.Store().Oldest() < 20 {
+			t.Fatalf("blocks from %d on, %v", short.Store().Oldest(), err)
+		}
+		alone := sources(44, &server{chain: short})
+		if c, err := fetch(t, w, alone); !errors.Is(err, sync.ErrPeers) || !strings.Contains(err.Error(), "from height") || c.Head().Height != 0 || alone.punished["0"] != 0 || len(alone.short) != 0 {
+			t.Errorf("height %d, punished %v, short %v, %v", c.Head().Height, alone.punished, alone.short, err)
+		}
+		both := sources(44, &server{chain: short}, &server{chain: whole})
+		if c, err := fetch(t, w, both); err != nil || c.Head() != whole.Head() || both.punished["0"] != 0 {
+			t.Errorf("height %d, punished %v, %v", c.Head().Height, both.punished, err)
+		}
+	})
 }
