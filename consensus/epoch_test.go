@@ -5,6 +5,7 @@ package consensus
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/openledger/openledger/consensus/cert"
@@ -374,6 +375,47 @@ func TestVotesWithoutAShareDoNotFinalizeACertifiedBlock(t *testing.T) {
 	}
 	if out := r.say(r.share(peers[2], 1, hash[:]).Encode()); len(out.Decide) != 1 {
 		t.Error("three shares made none")
+	}
+}
+
+// TestCONS45NullifyAloneMayBeSignedUpToB, from the view on of which the log or the
+// operator says so, and at once: nothing else can be done there.
+func TestCONS45NullifyAloneMayBeSignedUpToB(t *testing.T) {
+	leader := newEpochRig(t, 0, false, nil).core.Leader(2)
+	r := newEpochRig(t, leader, false, func(c *Config) { c.NoSignUpTo, c.NullifyFrom = 4, 2 })
+	out := r.step(Work{true})
+	r.now += 5_000
+	out.Join(r.step(Timer{}))
+	if len(out.Send) > 0 {
+		t.Errorf("view 1 is before the word: sent %v", kinds(out.Send))
+	}
+	out = r.say(r.cert(cert.Nullify, 1, nil, 0, 1, 2).Encode())
+	if got := fmt.Sprint(kinds(out.Send)); got != "[Nullify]" || !out.Sync {
+		t.Errorf("view 2, which is its own to lead: sent %s", got)
+	}
+	b := r.block(2, &r.cfg.Root.Header, false, [][]byte{{}, r.cert(cert.Nullify, 1, nil, 0, 1, 2).Encode()}, nil)
+	hash := b.Header.Hash()
+	if out = r.say(r.cert(cert.Notarize, 2, hash[:], 0, 1, 2).Encode()); fmt.Sprint(kinds(out.Send)) != "[Nullify]" {
+		t.Errorf("view 3: sent %v", kinds(out.Send))
+	}
+	// A Finalize that only others remember excludes Nullify.
+	r.say(r.vote(leader, cert.Finalize, 4, hash[:]))
+	if out = r.say(r.cert(cert.Nullify, 3, nil, 0, 1, 2).Encode()); len(out.Send) > 0 {
+		t.Errorf("view 4 was finalized: sent %v", kinds(out.Send))
+	}
+	if w := r.core.views[2]; w.own.notarize != nil || w.own.finalize != nil {
+		t.Error("something else is signed in view 2")
+	}
+}
+
+// TestCONS23MoreThanFHaveNullified: nobody waits for its own timer then.
+func TestCONS23MoreThanFHaveNullified(t *testing.T) {
+	r := newEpochRig(t, 3, false, nil)
+	if out := r.say(r.vote(0, cert.Nullify, 1, nil)); len(out.Send) > 0 {
+		t.Errorf("after one: sent %v", kinds(out.Send))
+	}
+	if out := r.say(r.vote(1, cert.Nullify, 1, nil)); fmt.Sprint(kinds(out.Send)) != "[Nullify Nullification]" {
+		t.Errorf("after two: sent %v", kinds(out.Send))
 	}
 }
 

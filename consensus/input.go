@@ -87,6 +87,10 @@ type Config struct {
 	// view up to it is signed in this epoch, and what the key has said there is
 	// taken as another's word. 0: all views may be signed.
 	NoSignUpTo uint64
+	// NullifyFrom is the exception: Nullify alone is signed of views from this one up
+	// to NoSignUpTo, each on entry. The key is known not to have finalized there, or
+	// its operator has given the word. 0: no such view.
+	NullifyFrom uint64
 }
 
 // Input is one step of the world. Now is monotonic milliseconds since any

@@ -39,6 +39,7 @@ func (c *Core) onVote(m *msg.Message) {
 		}
 		return
 	}
+	w.shown = w.shown || int(v.Signer) == c.self && v.Kind == cert.Finalize
 	c.hear(int(v.Signer), v.View)
 	c.count(v)
 }

@@ -53,6 +53,7 @@ type view struct {
 		notarized                             header.Hash // what notarize is for
 	}
 	fetched bool // certified block requested
+	shown   bool // a peer has shown a Finalize of our key that our log does not hold
 }
 
 // newViews makes k empty views for n validators in two pieces of memory.

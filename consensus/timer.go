@@ -47,7 +47,9 @@ func (c *Core) silent() bool {
 }
 
 // timeouts is CONS-23: nullify the current view when its leader is silent, has
-// brought nothing to vote for by 2Δ, or no certificate came by 3Δ.
+// brought nothing to vote for by 2Δ, or no certificate came by 3Δ; or when more
+// than f have given it up, one of whom at least is honest and has waited; or when
+// this key can do nothing else in it.
 func (c *Core) timeouts() {
 	switch awake := c.awake(); {
 	case !awake:
@@ -58,7 +60,7 @@ func (c *Core) timeouts() {
 		}
 		c.resendAt = c.now + c.resendEvery()
 	}
-	if !c.signs(c.cur) {
+	if !c.signs(c.cur) && !c.abandons(c.cur) {
 		return
 	}
 	if broken(mutNullifyFinal) && len(c.chosen) > 0 && c.now > c.entered+c.delta {
@@ -67,10 +69,10 @@ func (c *Core) timeouts() {
 		}
 	}
 	w := c.at(c.cur)
-	if w.own.nullify != nil || w.own.finalize != nil {
+	if w.own.nullify != nil || w.own.finalize != nil || w.shown {
 		return
 	}
-	if c.silent() {
+	if c.abandons(c.cur) || c.silent() || w.nullify.Most() > c.cfg.Set.Faulty() {
 		c.cast(cert.Nullify, c.cur, nil)
 		return
 	}

@@ -85,6 +85,12 @@ func (c *Core) signs(v uint64) bool {
 	return c.self >= 0 && (v > c.cfg.NoSignUpTo || broken(mutNoGuard))
 }
 
+// abandons reports whether Nullify alone may be signed of a view, which this key
+// otherwise passes over in silence (CONS-45).
+func (c *Core) abandons(v uint64) bool {
+	return c.self >= 0 && !c.signs(v) && c.cfg.NullifyFrom > 0 && v >= c.cfg.NullifyFrom
+}
+
 // voteNotarize is CONS-21 for the current view.
 func (c *Core) voteNotarize() {
 	w := c.views[c.cur]

@@ -64,7 +64,7 @@ func (n *Node) restartLog(epoch, certified uint64) (bound uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return votelog.Restart(n.votelog(), epoch, certified)
+	return votelog.Restart(n.votelog(), epoch, certified, false)
 }
 
 // damaged adds what to do to an error that says that files are damaged.

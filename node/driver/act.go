@@ -79,7 +79,18 @@ func (d *Driver) append(r consensus.Record) error {
 	}
 	b := r.Encode()
 	d.appended += len(b)
-	return d.cfg.WAL.Append(uint8(r.Kind), b)
+	if err := d.cfg.WAL.Append(uint8(r.Kind), b); err != nil || r.Kind != consensus.RecordBlock || !d.alone() {
+		return err
+	}
+	return d.cfg.WAL.Sync()
+}
+
+// alone reports whether this validator is a quorum by itself. What it says is
+// final at once, and nobody could give back a body that a power loss took while
+// the words on it survived: it is durable before the first of them.
+func (d *Driver) alone() bool {
+	set, self := d.cfg.Core.Set, d.core.Self()
+	return self >= 0 && set.Power(self) >= set.Quorum()
 }
 
 func (d *Driver) appendBatches(proposal []byte) error {

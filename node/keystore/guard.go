@@ -49,6 +49,7 @@ type Lease struct {
 	End   uint64 // nothing of a later view was signed
 	B     uint64 // nothing of a view up to this is to be signed any more; 0: no bound
 	Lost  uint64 // nothing of an earlier epoch is to be signed: its log was lost
+	Word  uint64 // Nullify alone may be signed of views from this one up to B; 0: of none
 }
 
 // Guard is the double-sign guard beside a vote key (NODE-03, CONS-45): the log says
@@ -113,18 +114,43 @@ func (g *Guard) Cover(epoch, view uint64) error {
 		return nil
 	}
 	if epoch > l.Epoch {
-		l.Epoch, l.B = epoch, 0
+		l.Epoch, l.B, l.Word = epoch, 0, 0
 	}
 	l.Start, l.End = view, view+LeaseViews-1
 	return g.keep(l)
 }
 
 // Forbid adds the views of the lease's epoch up to b to those of which nothing is
-// signed, durably. The log goes on.
-func (g *Guard) Forbid(b uint64) error {
+// signed, durably. The log goes on, and it knows that the key has finalized none
+// from view free on: Nullify alone may be signed there. Views that were forbidden
+// before stay as they are.
+func (g *Guard) Forbid(b, free uint64) error {
 	l := g.lease
-	l.End, l.B = max(l.End, b), max(l.B, b)
+	if l.Word == 0 && l.B > 0 {
+		free = max(free, l.B+1)
+	}
+	l.End, l.B, l.Word = max(l.End, b), max(l.B, b), max(l.Word, free)
 	return g.keep(l)
+}
+
+// Permit keeps the operator's word, durably: of views of the lease's epoch from
+// this one up to B, Nullify alone may be signed. Views from an earlier word on
+// stay permitted.
+func (g *Guard) Permit(from uint64) error {
+	l := g.lease
+	if l.Word == 0 || from < l.Word {
+		l.Word = max(from, 1)
+	}
+	return g.keep(l)
+}
+
+// Nullify is the first view of an epoch of which Nullify alone may be signed,
+// though nothing else up to Bound may; 0 for none.
+func (g *Guard) Nullify(epoch uint64) uint64 {
+	if l := &g.lease; epoch == l.Epoch && epoch >= l.Lost {
+		return l.Word
+	}
+	return 0
 }
 
 // RestartGuard makes room for an empty log, durably and at once: nothing that the
@@ -145,7 +171,7 @@ func RestartGuard(file GuardFile, id GuardID, epoch, b uint64) (*Guard, error) {
 		b = 0
 	}
 	l.B = max(l.B, l.End, b)
-	l.Start, l.End, l.Lost = 0, l.B, l.Epoch
+	l.Start, l.End, l.Lost, l.Word = 0, l.B, l.Epoch, 0
 	return g, g.keep(l)
 }
 

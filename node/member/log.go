@@ -13,6 +13,8 @@ import (
 type guarded interface {
 	// Bound is the highest view of an epoch of which nothing is to be signed.
 	Bound(epoch uint64) uint64
+	// Nullify is the first of them of which Nullify alone may be signed, 0 for none.
+	Nullify(epoch uint64) uint64
 	// Close is called when the log cannot be trusted, before Restart.
 	Close() error
 }

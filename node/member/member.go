@@ -127,7 +127,7 @@ func (m *Member) open() error {
 	}
 	m.abstains.Store(nil)
 	if g, ok := m.log.(guarded); ok && g.Bound(set.Epoch()) > 0 {
-		cfg.Core.NoSignUpTo = g.Bound(set.Epoch())
+		cfg.Core.NoSignUpTo, cfg.Core.NullifyFrom = g.Bound(set.Epoch()), g.Nullify(set.Epoch())
 		m.abstains.Store(&Abstaining{Epoch: set.Epoch(), Bound: cfg.Core.NoSignUpTo})
 	}
 	if opened {

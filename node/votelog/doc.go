@@ -7,7 +7,7 @@
 //	log, contents, err := votelog.Open(cfg)
 //	var lost *votelog.Lost
 //	if errors.As(err, &lost) { // the key may have signed what nobody remembers
-//		err = votelog.Restart(cfg, epoch, certified) // abstain for a while, then Open again
+//		err = votelog.Restart(cfg, epoch, certified, false) // abstain for a while, then Open again
 //	}
 //	core.NoSignUpTo = log.Bound(epoch)
 //

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/openledger/openledger/consensus"
@@ -148,7 +149,7 @@ func (l *Log) read(cfg Config, r store.Replay) (c Contents, err error) {
 	kept := r.Records
 	if r.Damage != "" {
 		cfg.Log.Warn("the write-ahead log was damaged; repaired", "damage", r.Damage)
-		if kept, records, err = l.mend(r, records); err != nil {
+		if kept, records, err = l.mend(cfg, r, records); err != nil {
 			return c, err
 		}
 	}
@@ -168,38 +169,31 @@ func (l *Log) read(cfg Config, r store.Replay) (c Contents, err error) {
 	return c, nil
 }
 
-// mend drops the words that came from copies, since what belongs to them may be
-// gone, and proposals without their block; the guard remembers instead that
-// nothing of their views is signed again.
-func (l *Log) mend(r store.Replay, records []consensus.Record) (kept []store.Record, left []consensus.Record, err error) {
-	copied := map[*byte]bool{}
-	for _, x := range r.Repaired {
-		copied[&x.Payload[0]] = true
+// mend drops the words about blocks that did not survive whole; the guard remembers
+// instead that nothing but Nullify is signed of their views, and that neither from
+// a view with a dropped Finalize down. All else that came from copies stands.
+func (l *Log) mend(cfg Config, r store.Replay, records []consensus.Record) (kept []store.Record, left []consensus.Record, err error) {
+	blocks := whole(cfg.ID.ChainID, r, records)
+	top, bound, free := max(l.top.epoch, l.guard.Lease().Epoch), uint64(0), uint64(1)
+	for i := range records {
+		l.note(&records[i])
+		top = max(top, l.top.epoch)
 	}
-	blocks := map[header.Hash]bool{}
-	var dropped []consensus.Record
 	for i, x := range r.Records {
 		rec := &records[i]
-		l.note(rec)
-		if rec.Kind == consensus.RecordBlock {
-			if m, err := msg.Decode(rec.Data); err == nil && m.Proposal != nil {
-				blocks[m.Proposal.Header.Hash()] = true
-			}
-		}
-		if copied[&x.Payload[0]] || rec.Kind == consensus.RecordPropose && !(len(rec.Data) == 32 && blocks[header.Hash(rec.Data)]) {
-			dropped = append(dropped, *rec)
+		if about, ok := subject(rec); !ok || blocks[about] {
+			kept, left = append(kept, x), append(left, *rec)
 			continue
 		}
-		kept, left = append(kept, x), append(left, *rec)
-	}
-	bound := uint64(0)
-	for _, rec := range dropped {
-		if bound = max(bound, rec.View); rec.Epoch < max(l.top.epoch, l.guard.Lease().Epoch) {
+		if rec.Epoch < top {
 			return nil, nil, lost(l.guard, "words of an earlier epoch are damaged")
+		}
+		if bound = max(bound, rec.View); rec.Kind == consensus.RecordFinalize {
+			free = max(free, rec.View+1)
 		}
 	}
 	if bound > 0 {
-		if err := errors.Join(l.guard.Cover(l.top.epoch, bound), l.guard.Forbid(bound)); err != nil {
+		if err := errors.Join(l.guard.Cover(l.top.epoch, bound), l.guard.Forbid(bound, free)); err != nil {
 			return nil, nil, err
 		}
 		// The log goes on to say how far it reached.
@@ -207,6 +201,43 @@ func (l *Log) mend(r store.Replay, records []consensus.Record) (kept []store.Rec
 		kept, left = append(kept, store.Record{Kind: uint8(enter.Kind), Payload: enter.Encode()}), append(left, enter)
 	}
 	return kept, left, l.WAL.Rewrite(kept)
+}
+
+// subject returns the block that an own word is about; false if the record is no
+// word, or about none.
+func subject(r *consensus.Record) (h header.Hash, ok bool) {
+	switch r.Kind {
+	case consensus.RecordPropose:
+		copy(h[:], r.Data)
+		return h, true
+	case consensus.RecordNotarize, consensus.RecordFinalize:
+		if m, err := msg.Decode(r.Data); err == nil && m.Vote != nil {
+			h = m.Vote.Hash()
+		}
+		return h, true
+	}
+	return h, false
+}
+
+// whole lists the blocks that the log holds with all of their batches.
+func whole(chainID [32]byte, r store.Replay, records []consensus.Record) map[header.Hash]bool {
+	batches := map[[32]byte]bool{}
+	for _, x := range r.Records {
+		if m, err := msg.Decode(x.Payload); x.Kind >= 64 && err == nil && m.Batch != nil {
+			batches[m.Batch.Digest(chainID)] = true
+		}
+	}
+	blocks := map[header.Hash]bool{}
+	for i := range records {
+		if records[i].Kind != consensus.RecordBlock {
+			continue
+		}
+		m, err := msg.Decode(records[i].Data)
+		if err == nil && m.Proposal != nil && !slices.ContainsFunc(m.Proposal.Digests, func(d [32]byte) bool { return !batches[d] }) {
+			blocks[m.Proposal.Header.Hash()] = true
+		}
+	}
+	return blocks
 }
 
 // note remembers the highest view of a word.
@@ -219,12 +250,17 @@ func (l *Log) note(r *consensus.Record) {
 // Restart makes room for a new log of a key that has lost its own: the guard first
 // forbids every view up to certified, the highest one that power ≥ q has shown to
 // be certified, or up to the end of its lease, and Margin more; then the old log
-// is deleted. Move it away before if it is to be kept.
-func Restart(cfg Config, epoch, certified uint64) (bound uint64, err error) {
+// is deleted. Move it away before if it is to be kept. With the operator's word
+// less power was asked, and Nullify alone may be signed above certified.
+func Restart(cfg Config, epoch, certified uint64, word bool) (bound uint64, err error) {
+	from := certified + 1
 	if g, err := keystore.OpenGuard(cfg.Guard, cfg.ID); err == nil && g.Lease().Epoch == epoch {
 		certified = max(certified, g.Lease().End)
 	}
 	g, err := keystore.RestartGuard(cfg.Guard, cfg.ID, epoch, certified+Margin)
+	if err == nil && word {
+		err = g.Permit(from)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -243,6 +279,10 @@ func Restart(cfg Config, epoch, certified uint64) (bound uint64, err error) {
 // Bound is the highest view of an epoch of which nothing is to be signed: B of
 // CONS-45, 0 for none.
 func (l *Log) Bound(epoch uint64) uint64 { return l.guard.Bound(epoch) }
+
+// Nullify is the first view of an epoch of which Nullify alone may be signed,
+// although nothing else up to Bound may; 0 for none.
+func (l *Log) Nullify(epoch uint64) uint64 { return l.guard.Nullify(epoch) }
 
 // Last is the highest view of an own word that the log held when it was opened. A
 // peer that shows a later word of the key proves that the log is an older copy,

@@ -91,7 +91,7 @@ func (s *signer) open() {
 		if s.rng.IntN(4) == 0 {
 			epoch, view = max(epoch, s.epoch)+1, s.rng.Uint64N(10)
 		}
-		if _, err = votelog.Restart(s.cfg, max(epoch, 1), view); err == nil {
+		if _, err = votelog.Restart(s.cfg, max(epoch, 1), view, false); err == nil {
 			l, c, err = votelog.Open(s.cfg)
 		}
 	}

@@ -242,7 +242,7 @@ func (m *machine) votelog() votelog.Config {
 
 func (m *machine) restart(epoch, certified uint64) (uint64, error) {
 	m.s.count("log lost")
-	bound, err := votelog.Restart(m.votelog(), epoch, certified)
+	bound, err := votelog.Restart(m.votelog(), epoch, certified, false)
 	m.s.trace("machine %d begins a new log and signs nothing up to view %d of epoch %d: %v", m.id, bound, epoch, err)
 	return bound, err
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/chaintest"
@@ -318,8 +319,12 @@ func (s *Sim) state() string {
 			fmt.Fprintf(&out, "machine %d: down, life %d\n", m.id, m.lives)
 			continue
 		}
-		fmt.Fprintf(&out, "machine %d: height %d epoch %d index %d pool %d fault %d\n", m.id, p.chain.Head().Height,
-			p.chain.Set().Epoch(), p.member.Index(), p.pool.Len(), m.fault)
+		view := uint64(0)
+		if d := p.member.Driver(); d != nil {
+			d.Query(context.Background(), func(c *consensus.Core) { view = c.View() })
+		}
+		fmt.Fprintf(&out, "machine %d: height %d epoch %d view %d index %d pool %d fault %d abstains %+v\n", m.id, p.chain.Head().Height,
+			p.chain.Set().Epoch(), view, p.member.Index(), p.pool.Len(), m.fault, p.member.Abstains())
 	}
 	return out.String()
 }

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package votelog_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/openledger/openledger/consensus"
+	"github.com/openledger/openledger/consensus/cert"
+	"github.com/openledger/openledger/consensus/header"
+	"github.com/openledger/openledger/consensus/msg"
+	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/node/disktest"
+	"github.com/openledger/openledger/node/keystore"
+	"github.com/openledger/openledger/node/votelog"
+)
+
+// TestCONS45WordsFromASecondCopy stand if they are about no block, or about one that
+// the log still holds; of the others' views Nullify alone is signed, unless they
+// were finalized.
+func TestCONS45WordsFromASecondCopy(t *testing.T) {
+	key := keys.FromSeed([32]byte{1})
+	chain := [32]byte{2}
+	var h header.Header
+	h.Version, h.ChainID, h.Epoch, h.View, h.Height = header.Version, chain, 1, 7, 1
+	prop := msg.SignProposal(h, nil, [][]byte{{}}, key)
+	hash := h.Hash()
+	vote := func(k cert.Kind) []byte { return msg.SignVote(chain, k, 1, 7, hash[:], 0, key).Encode() }
+	block := consensus.Record{Kind: consensus.RecordBlock, Epoch: 1, View: 7, Data: prop.Encode()}
+	for _, x := range []struct {
+		name          string
+		word          consensus.Record
+		block         bool // it was durable before the word
+		bound, permit uint64
+	}{
+		{"an own Nullify", consensus.Record{Kind: consensus.RecordNullify, Data: msg.SignVote(chain, cert.Nullify, 1, 7, nil, 0, key).Encode()}, false, 0, 0},
+		{"a Notarize with its block", consensus.Record{Kind: consensus.RecordNotarize, Data: vote(cert.Notarize)}, true, 0, 0},
+		{"a Finalize with its block", consensus.Record{Kind: consensus.RecordFinalize, Data: vote(cert.Finalize)}, true, 0, 0},
+		{"a proposal with its block", consensus.Record{Kind: consensus.RecordPropose, Data: hash[:]}, true, 0, 0},
+		{"a Notarize whose block is gone", consensus.Record{Kind: consensus.RecordNotarize, Data: vote(cert.Notarize)}, false, 7, 1},
+		{"a proposal whose block is gone", consensus.Record{Kind: consensus.RecordPropose, Data: hash[:]}, false, 7, 1},
+		{"a Finalize whose block is gone", consensus.Record{Kind: consensus.RecordFinalize, Data: vote(cert.Finalize)}, false, 7, 8},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 1))
+			disk, beneath := disktest.New(rng), disktest.New(rng)
+			cfg := votelog.Config{Files: disk, Guard: beside{d: beneath}, ID: keystore.GuardID{ChainID: chain, Machine: "m"}}
+			l, _, err := votelog.Open(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.word.Epoch, x.word.View = 1, 7
+			write := func(r consensus.Record) {
+				if err := l.Append(uint8(r.Kind), r.Encode()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sync := func() {
+				if err := l.Sync(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if x.block {
+				write(block)
+			}
+			for range 300 { // so that the word and its block do not share a sector
+				write(consensus.Record{Kind: consensus.RecordCert, Epoch: 1, View: 1, Data: make([]byte, 64)})
+			}
+			sync()
+			write(x.word)
+			sync()
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for name := range disk.Save() {
+				disk.Change(name, func(b []byte) {
+					at := bytes.Index(b, x.word.Encode())
+					at -= at % 4096
+					clear(b[at : at+4096])
+				})
+			}
+			l, c, err := votelog.Open(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			kept := slices.ContainsFunc(c.Records, func(r consensus.Record) bool { return r.Kind == x.word.Kind && r.View == 7 })
+			if got := l.Bound(1); got != x.bound || kept != (x.bound == 0) {
+				t.Errorf("nothing up to view %d is signed, want %d; kept %v", got, x.bound, kept)
+			}
+			if got := l.Nullify(1); got != x.permit {
+				t.Errorf("Nullify from view %d on, want %d", got, x.permit)
+			}
+		})
+	}
+}
