@@ -139,11 +139,14 @@ func (s *Store) raiseOldest(height uint64) error {
 	return nil
 }
 
-// drop deletes a step, the bodies last: while one is there, the places of its
-// transactions are found.
+// drop deletes a step, the bodies last, after the rest is durable: while one is
+// there, the places of its transactions are found.
 func (s *Store) drop(g *gone) error {
 	ts := timeOf(g.below)
 	if err := s.ledger.write(ts, g.rest); err != nil {
+		return err
+	}
+	if err := s.Sync(); err != nil {
 		return err
 	}
 	if err := s.ledger.write(ts, g.bodies); err != nil {
