@@ -13,6 +13,7 @@ import (
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/merkle"
 	"github.com/openledger/openledger/node/disktest"
 	"github.com/openledger/openledger/node/keystore"
 	"github.com/openledger/openledger/node/votelog"
@@ -25,9 +26,13 @@ func TestCONS45WordsFromASecondCopy(t *testing.T) {
 	key := keys.FromSeed([32]byte{1})
 	chain := [32]byte{2}
 	var h header.Header
-	h.Version, h.ChainID, h.Epoch, h.View, h.Height = header.Version, chain, 1, 7, 1
+	h.Justification, h.PayloadRoot = merkle.Root([][]byte{{}}), header.PayloadRoot(nil)
+	h.Version, h.ChainID, h.Epoch, h.View, h.ParentView, h.Height = header.Version, chain, 1, 7, 6, 1
 	prop := msg.SignProposal(h, nil, [][]byte{{}}, key)
 	hash := h.Hash()
+	if _, err := msg.Decode(prop.Encode()); err != nil {
+		t.Fatal(err)
+	}
 	vote := func(k cert.Kind) []byte { return msg.SignVote(chain, k, 1, 7, hash[:], 0, key).Encode() }
 	block := consensus.Record{Kind: consensus.RecordBlock, Epoch: 1, View: 7, Data: prop.Encode()}
 	for _, x := range []struct {
