@@ -45,6 +45,11 @@ func red(x []float32, absent float32, join, step func(acc, x float32) float32) f
 	for i, v := range x {
 		lane[i%redLanes] = step(lane[i%redLanes], v)
 	}
+	return foldLanes(&lane, join)
+}
+
+// foldLanes joins the lanes by the tree of FX-04.
+func foldLanes(lane *[redLanes]float32, join func(acc, x float32) float32) float32 {
 	for w := redLanes / 2; w > 0; w /= 2 {
 		for l := range w {
 			lane[l] = join(lane[l], lane[l+w])

@@ -113,6 +113,9 @@ func Rni(x float32) int32 {
 // FromInt returns the binary32 nearest to i, ties to even. Spec: FX-01.
 func FromInt(i int32) float32 { return float32(i) }
 
+// BitsOfInt returns the bits of FromInt(i), for callers that hold no floats.
+func BitsOfInt(i int32) uint32 { return Bits(FromInt(i)) }
+
 // AppendBits appends the bits of x, little-endian, as they enter hashes.
 // Spec: FX-01.
 func AppendBits(dst []byte, x []float32) []byte {
