@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint fuzz sim simnet twins explore model mutants crash e2e join compare compare-test bench clean
+# Targets: build demo test deps lint fuzz sim simnet twins explore model mutants crash e2e join compare compare-test kernels kernels-check bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -113,6 +113,10 @@ compare-test:
 BLOCKS ?= 100000
 join:
 	@set -o pipefail; go test ./node -run '^TestNODE12AFreshNodeJoinsALongChain$$' -v -count=1 -timeout 60m -args -join-blocks $(BLOCKS) -join-people 2000 2>&1 | grep --line-buffered -v '^time='
+
+# The assembly of gpu/cpu/kern, written by a program in a module of its own; kernels-check compares it with the tree.
+kernels kernels-check:
+	cd gpu/cpu/kern/gen && go run -mod=mod . $(if $(filter %-check,$@),-check)
 
 bench:
 	go test ./... -run '^$$' -bench . -benchtime 1s

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kern
+
+import "github.com/openledger/openledger/internal/fx"
+
+const (
+	flagLoad  = 1 // the chains go on from C
+	flagCanon = 2 // the last block of k: store canonical NaN
+
+	kBlock = 256     // terms between two visits of a tile of C
+	packed = 1 << 18 // floats of packed A at a time: 1 MiB, half of a usual second-level cache
+	slack  = 16      // floats that overlapping stores may write behind a panel
+)
+
+// Mat is a matrix product C[m,n] = chain over k of fma(A[m,k], B[n,k], acc):
+// both operands are contiguous along k, a row every LDA and LDB elements; rows
+// of C stand every LDC elements.
+type Mat struct {
+	M, N, K       int
+	A, B, C       []float32
+	LDA, LDB, LDC int
+	// Continue starts the chains from C instead of from +0.
+	Continue bool
+}
+
+// tile returns the rows and columns of the kernel's block.
+func (c CPU) tile() (mr, nr int) {
+	if c.path == AVX512 {
+		return 12, 32
+	}
+	return 6, 16
+}
+
+// check panics unless every element lies within its slice.
+func (g *Mat) check() {
+	need := func(rows, ld, cols int) int { return (rows-1)*ld + cols }
+	if g.LDA < g.K || g.LDB < g.K || g.LDC < g.N || g.K > 0 && (need(g.M, g.LDA, g.K) > len(g.A) ||
+		need(g.N, g.LDB, g.K) > len(g.B)) || need(g.M, g.LDC, g.N) > len(g.C) {
+		panic("kern: matrix outside of its slice")
+	}
+}
+
+// Gemm computes the product on the threads of r, a Pool or the Worker of a
+// job. Results do not depend on the number of threads, on blocking or on the
+// path. Shapes: M, N ≥ 1, K ≥ 0; C must not overlap A or B. Spec: FX-03, GPU-03.
+func (c CPU) Gemm(r runner, g Mat) {
+	if g.M <= 0 || g.N <= 0 {
+		return
+	}
+	g.check()
+	if c.path == Ref || g.K == 0 {
+		r.Run(g.M, func(_ *Worker, i int) { g.row(i) })
+		return
+	}
+	// A is packed for as many terms as fit the cache, at least for one block of k;
+	// then panels of B are packed into the first-level cache one by one, each used
+	// for all of A. A product with few rows thus streams B once from memory.
+	mr, nr := c.tile()
+	kc := min(kBlock, g.K)
+	rows := min(g.M, packed/kBlock/mr*mr)
+	depth := max(packed/((rows+mr-1)/mr*mr*kc+slack), 1) * kc
+	own := r.own()
+	for m := 0; m < g.M; m += rows {
+		b := block{Mat: g, cpu: c, mr: mr, nr: nr, m0: m, m1: min(m+rows, g.M)}
+		panels := (b.m1 - m + mr - 1) / mr
+		for k := 0; k < g.K; k += depth {
+			b.k0, b.k1 = k, min(k+depth, g.K)
+			b.stride = mr*(b.k1-k) + slack
+			own.a = grow(own.a, panels*b.stride)
+			b.a = own.a
+			b.run(r, panels)
+		}
+	}
+}
+
+// row is the plain form of one row of C.
+func (g *Mat) row(i int) {
+	c := g.C[i*g.LDC:][:g.N]
+	a := g.A[min(i*g.LDA, len(g.A)):]
+	for j := range c {
+		acc := float32(0)
+		if g.Continue {
+			acc = c[j]
+		}
+		b := g.B[min(j*g.LDB, len(g.B)):]
+		for k := range g.K {
+			acc = fx.FMA32(a[k], b[k], acc)
+		}
+		c[j] = fx.Canon(acc)
+	}
+}
+
+// block is the part of a product with rows m0 … m1 and terms k0 … k1.
+type block struct {
+	Mat
+	cpu            CPU
+	mr, nr         int
+	m0, m1, k0, k1 int
+	a              []float32 // packed A, a panel of mr rows every stride floats
+	stride         int
+}
+
+func (b *block) run(r runner, panels int) {
+	r.Run(panels, func(_ *Worker, i int) { b.packA(i) })
+	cols := (b.N + b.nr - 1) / b.nr
+	split := 1 // parts of A per panel of B, where B has too few panels for the threads
+	if t := r.Threads(); t > 1 && cols < 4*t {
+		split = min(panels, (4*t+cols-1)/cols)
+	}
+	r.Run(cols*split, func(w *Worker, i int) {
+		part := i % split
+		b.panel(w, i/split, part*panels/split, (part+1)*panels/split)
+	})
+}
+
+// packA packs panel i block by block of k, k-major, as wide as it has rows.
+func (b *block) packA(i int) {
+	m := b.m0 + i*b.mr
+	rows := min(b.mr, b.m1-m)
+	dst := b.a[i*b.stride:][:b.stride]
+	for k := b.k0; k < b.k1; k += kBlock {
+		kc := min(kBlock, b.k1-k)
+		b.cpu.pack(dst[rows*(k-b.k0):], rows, b.A[m*b.LDA+k:], b.LDA, rows, kc)
+	}
+}
+
+// panel computes the columns of panel j for the panels from … to−1 of A.
+func (b *block) panel(w *Worker, j, from, to int) {
+	n := j * b.nr
+	cols := min(b.nr, b.N-n)
+	w.b = grow(w.b, kBlock*b.nr+slack)
+	for k := b.k0; k < b.k1; k += kBlock {
+		kc := min(kBlock, b.k1-k)
+		b.cpu.pack(w.b, b.nr, b.B[n*b.LDB+k:], b.LDB, cols, kc)
+		flags := 0
+		if k > 0 || b.Continue {
+			flags |= flagLoad
+		}
+		if k+kc == b.K {
+			flags |= flagCanon
+		}
+		for i := from; i < to; i++ {
+			m := b.m0 + i*b.mr
+			rows := min(b.mr, b.m1-m)
+			a := &b.a[i*b.stride+rows*(k-b.k0)]
+			c := &b.C[m*b.LDC+n]
+			if b.cpu.path == AVX512 {
+				gemmAVX512(rows, kc, a, &w.b[0], c, b.LDC, cols, flags)
+			} else {
+				gemmAVX2(rows, kc, a, &w.b[0], c, b.LDC, cols, flags)
+			}
+		}
+	}
+}
+
+// pack writes src[r·ld+k], r < rows, k < kc, to dst[k·ldd+r]. What stands in
+// dst between rows and the vector width is overwritten with anything, up to
+// slack floats behind the last row.
+func (c CPU) pack(dst []float32, ldd int, src []float32, ld, rows, kc int) {
+	if rows == 1 && ldd == 1 {
+		copy(dst, src[:kc])
+		return
+	}
+	w := c.width()
+	whole := kc / w
+	for r := 0; r < rows; r += w {
+		if whole > 0 {
+			c.packVectors(dst[r:], ldd, src[r*ld:], ld, min(w, rows-r), whole)
+		}
+	}
+	for r := range rows {
+		s := src[r*ld:][:kc]
+		for k := whole * w; k < kc; k++ {
+			dst[k*ldd+r] = s[k]
+		}
+	}
+}
+
+// packVectors transposes n blocks of whole vectors; rows that do not exist read
+// the last one again.
+func (c CPU) packVectors(dst []float32, ldd int, src []float32, ld, rows, n int) {
+	var p [16]*float32
+	for i := range p {
+		p[i] = &src[min(i, rows-1)*ld]
+	}
+	_ = dst[(n*c.width()-1)*ldd+c.width()-1]
+	_ = src[(rows-1)*ld+n*c.width()-1]
+	if c.path == AVX512 {
+		packAVX512(&dst[0], ldd, &p, n)
+	} else {
+		packAVX2(&dst[0], ldd, (*[8]*float32)(p[:8]), n)
+	}
+}
+
+// Peak runs n rounds of 12 independent multiply-adds on every lane of the
+// registers and returns the floating point operations it did: what the FMA units
+// of this machine can do at most, measured by the caller's clock. It is 0 in
+// plain Go.
+func (c CPU) Peak(n int) int {
+	switch c.path {
+	case AVX512:
+		peakAVX512(n)
+		return 2 * 12 * 16 * n
+	case AVX2:
+		peakAVX2(n)
+		return 2 * 12 * 8 * n
+	}
+	return 0
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kern
+
+import (
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// guarded returns memory between two pages that fault on any access.
+func guarded(t *testing.T, bytes int) []byte {
+	t.Helper()
+	page := syscall.Getpagesize()
+	n := (bytes + page - 1) / page * page
+	m, err := syscall.Mmap(-1, 0, n+2*page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Munmap(m) })
+	for _, guard := range [][]byte{m[:page], m[n+page:]} {
+		if err := syscall.Mprotect(guard, syscall.PROT_NONE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m[page : page+n]
+}
+
+// arena hands out the first or the last n elements of its memory.
+type arena[T any] []byte
+
+func (a arena[T]) slice(n int, atEnd bool) []T {
+	var zero T
+	bytes := n * int(unsafe.Sizeof(zero))
+	off := 0
+	if atEnd {
+		off = len(a) - bytes
+	}
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(&a[off])), n)
+}
+
+// TestNoKernelLeavesItsSlices runs every kernel on slices that touch an
+// unmapped page on one side: a read or write outside is a crash.
+func TestNoKernelLeavesItsSlices(t *testing.T) {
+	const size = 1 << 16
+	var mem [5]arena[float32]
+	for i := range mem {
+		mem[i] = guarded(t, 4*size)
+	}
+	r := rand.New(rand.NewPCG(5, 5))
+	onPaths(t, func(t *testing.T, c CPU) {
+		for _, atEnd := range []bool{false, true} {
+			for op := range ops {
+				for n := range 67 {
+					var in [4][]float32
+					for i := range in {
+						in[i] = mem[i].slice(n, atEnd)
+					}
+					c.Elem(op, mem[4].slice(n, atEnd), Scalars{1, 2, 3, 4, 5}, in[:arity[op].in]...)
+				}
+			}
+			for n := range 200 {
+				x := mem[0].slice(n, atEnd)
+				_, _, _ = c.RedSum(x), c.RedSumSq(x), c.RedMax(x)
+			}
+			for range 400 {
+				g := Mat{M: 1 + r.IntN(30), N: 1 + r.IntN(70), K: r.IntN(70)}
+				g.LDA, g.LDB, g.LDC = g.K+r.IntN(2), g.K+r.IntN(2), g.N+r.IntN(2)
+				g.A = mem[0].slice((g.M-1)*g.LDA+g.K, atEnd)
+				g.B = mem[1].slice((g.N-1)*g.LDB+g.K, atEnd)
+				g.C = mem[2].slice((g.M-1)*g.LDC+g.N, atEnd)
+				c.Gemm(new(Worker), g)
+			}
+		}
+	})
+}

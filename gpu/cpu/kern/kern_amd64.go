@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kern
+
+import "golang.org/x/sys/cpu"
+
+// machine returns the paths beside plain Go; package cpu also asks whether the
+// operating system saves the registers.
+func machine() []CPU {
+	var out []CPU
+	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
+		return nil
+	}
+	out = append(out, CPU{path: AVX2})
+	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512BW {
+		out = append(out, CPU{path: AVX512, vnni: cpu.X86.HasAVX512VNNI})
+	}
+	return out
+}
+
+//go:noescape
+func gemmAVX512(mr, kc int, a, b, c *float32, ldc, cols, flags int)
+
+//go:noescape
+func gemmAVX2(mr, kc int, a, b, c *float32, ldc, cols, flags int)
+
+//go:noescape
+func packAVX512(dst *float32, ldd int, rows *[16]*float32, n int)
+
+//go:noescape
+func packAVX2(dst *float32, ldd int, rows *[8]*float32, n int)
+
+//go:noescape
+func peakAVX512(n int)
+
+//go:noescape
+func peakAVX2(n int)
+
+//go:noescape
+func redSumAVX512(x *float32, blocks int, tail *float32) float32
+
+//go:noescape
+func redSumAVX2(x *float32, blocks int, tail *float32) float32
+
+//go:noescape
+func redSumSqAVX512(x *float32, blocks int, tail *float32) float32
+
+//go:noescape
+func redSumSqAVX2(x *float32, blocks int, tail *float32) float32
+
+//go:noescape
+func redMaxAVX512(x *float32, blocks int, tail *float32) float32
+
+//go:noescape
+func redMaxAVX2(x *float32, blocks int, tail *float32) float32

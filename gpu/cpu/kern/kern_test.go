@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kern
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/openledger/openledger/internal/fx"
+)
+
+// special are the values at which kernels go wrong: zeros, infinities, quiet and
+// signalling NaN with payloads, subnormals, the borders of exp, log, tanh and
+// sigmoid and their neighbours.
+var special = []uint32{
+	0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000, 0x7f800001, 0xffbfffff, 0x7fedcba9,
+	1, 0x80000001, 0x007fffff, 0x807fffff, 0x00800000, 0x80800000, 0x7f7fffff, 0xff7fffff,
+	0x3f800000, 0xbf800000, 0x3f000000, 0xbf000000, 0x3f7fffff, 0x3f800001, 0x40000000, 0x33800000, 0x34000000,
+	0x42b17217, 0x42b17218, 0x42b17219, 0xc2cff1b4, 0xc2cff1b5, 0xc2cff1b6, 0xc2aeac50, 0xc2aeac4f,
+	0x3f3504f2, 0x3f3504f3, 0x3f3504f4, 0x410fffff, 0x41104000, 0x41104001, 0x3f1fffff, 0x3f200000, 0x3f200001,
+	0xc27fffff, 0xc2800000, 0xc2800001, 0x4b000000, 0x4b800001, 0xcb400000,
+}
+
+// value draws from special values, all bit patterns, small numbers of few bits
+// (ties), and normals.
+func value(r *rand.Rand) float32 {
+	switch r.IntN(5) {
+	case 0:
+		return math.Float32frombits(special[r.IntN(len(special))])
+	case 1:
+		return math.Float32frombits(r.Uint32())
+	case 2:
+		return float32(r.IntN(129)-64) / 8
+	case 3:
+		return math.Float32frombits(special[r.IntN(len(special))] + uint32(r.IntN(7)) - 3)
+	}
+	return float32(r.NormFloat64())
+}
+
+// vector returns n values at an address that is off vectors' boundaries.
+func vector(r *rand.Rand, n int) []float32 {
+	v := make([]float32, n+3)[r.IntN(4):][:n]
+	for i := range v {
+		v[i] = value(r)
+	}
+	return v
+}
+
+// finite returns n values of ordinary size.
+func finite(r *rand.Rand, n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(r.NormFloat64())
+	}
+	return v
+}
+
+// same fails at the first bit that differs.
+func same(t interface{ Fatalf(string, ...any) }, what string, got, want []float32) {
+	for i := range want {
+		if g, w := math.Float32bits(got[i]), math.Float32bits(want[i]); g != w {
+			t.Fatalf("%s: element %d of %d is %08x, want %08x", what, i, len(want), g, w)
+		}
+	}
+}
+
+// onPaths runs a test on every path of this machine but plain Go.
+func onPaths(t *testing.T, f func(t *testing.T, c CPU)) {
+	for _, c := range Paths() {
+		t.Run(fmt.Sprintf("%s vnni=%v", c.path, c.vnni), func(t *testing.T) { f(t, c) })
+	}
+}
+
+func TestElemEqualsFxOnEveryPath(t *testing.T) {
+	onPaths(t, func(t *testing.T, c CPU) {
+		r := rand.New(rand.NewPCG(1, uint64(c.path)))
+		for op := range ops {
+			k, _ := op.Arity()
+			for n := range 70 {
+				for range 12 {
+					var x [4][]float32
+					for i := range x {
+						x[i] = vector(r, n)
+					}
+					var s Scalars
+					for i := range s {
+						s[i] = value(r)
+					}
+					want, got := make([]float32, n), vector(r, n)
+					elemGo(op, want, &s, &x)
+					c.Elem(op, got, s, x[:k]...)
+					same(t, fmt.Sprintf("op %d n %d", op, n), got, want)
+					c.Elem(op, x[0], s, x[:k]...) // in place
+					same(t, fmt.Sprintf("op %d n %d in place", op, n), x[0], want)
+				}
+			}
+		}
+	})
+}
+
+// TestFunctionsEqualFxOnASliceOfAllBits walks 2¹⁸ inputs spread evenly over all
+// 2³² for each function of FX-05; the exhaustive run is make fx-exhaustive.
+func TestFunctionsEqualFxOnASliceOfAllBits(t *testing.T) {
+	const n = 1 << 18
+	x, got := make([]float32, n), make([]float32, n)
+	for i := range x {
+		x[i] = math.Float32frombits(uint32(i)<<14 | uint32(i)*2654435761>>18)
+	}
+	for _, op := range []Op{Exp, Log, Tanh, Sigmoid, Silu, Rsqrt, Sqrt} {
+		want := make([]float32, n)
+		elemGo(op, want, &Scalars{}, &[4][]float32{x})
+		onPaths(t, func(t *testing.T, c CPU) {
+			c.Elem(op, got, Scalars{}, x)
+			same(t, fmt.Sprintf("op %d", op), got, want)
+		})
+	}
+}
+
+func TestReductionsEqualFxAtEveryLength(t *testing.T) {
+	onPaths(t, func(t *testing.T, c CPU) {
+		r := rand.New(rand.NewPCG(2, uint64(c.path)))
+		for n := range 300 {
+			if n > 200 {
+				n = 200 + r.IntN(RedBlock-199)
+			}
+			for round := range 4 {
+				x := vector(r, n)
+				if round > 0 {
+					x = finite(r, n)
+				}
+				if round == 2 {
+					for i := range x {
+						x[i] = math.Float32frombits(0x80000000 * uint32(r.IntN(2)))
+					}
+				}
+				same(t, fmt.Sprint("sum, max of ", n), []float32{c.RedSum(x), c.RedSumSq(x), c.RedMax(x)},
+					[]float32{fx.RedSum(x), fx.RedSumSq(x), fx.RedMax(x)})
+			}
+		}
+	})
+}
+
+// TestGemmEqualsTheChain draws shapes, strides, contents and threads.
+func TestGemmEqualsTheChain(t *testing.T) {
+	onPaths(t, func(t *testing.T, c CPU) {
+		pool := NewPool(3)
+		rapid.Check(t, func(t *rapid.T) {
+			r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 3))
+			g := Mat{M: rapid.IntRange(1, 40).Draw(t, "m"), N: rapid.IntRange(1, 70).Draw(t, "n"),
+				K: rapid.SampledFrom([]int{0, 1, 7, 8, 16, 33, 255, 256, 257, 530}).Draw(t, "k")}
+			g.LDA, g.LDB, g.LDC = g.K+r.IntN(3), g.K+r.IntN(3), g.N+r.IntN(3)
+			fill := finite
+			if rapid.Bool().Draw(t, "any value") {
+				fill = vector
+			}
+			g.A, g.B, g.C = fill(r, g.M*g.LDA), fill(r, g.N*g.LDB), vector(r, g.M*g.LDC)
+			g.Continue = rapid.Bool().Draw(t, "continue")
+			w := g
+			w.C = append([]float32(nil), g.C...)
+			for i := range w.M {
+				w.row(i)
+			}
+			if rapid.Bool().Draw(t, "one thread") {
+				c.Gemm(new(Worker), g)
+			} else {
+				c.Gemm(pool, g)
+			}
+			for i := range g.M { // what lies between the rows stays as it was
+				copy(w.C[min(i*g.LDC+g.N, len(w.C)):min((i+1)*g.LDC, len(w.C))], g.C[min(i*g.LDC+g.N, len(w.C)):])
+			}
+			same(t, fmt.Sprintf("%d %d %d", g.M, g.N, g.K), g.C, w.C)
+		})
+	})
+}
+
+// TestGemmCrossesItsBlocks has more rows and terms than are packed at once.
+func TestGemmCrossesItsBlocks(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	for _, g := range []Mat{{M: 1100, N: 5, K: 300}, {M: 2, N: 40, K: 140_000}, {M: 500, N: 3, K: 700}} {
+		g.LDA, g.LDB, g.LDC = g.K, g.K, g.N
+		g.A, g.B, g.C = finite(r, g.M*g.K), finite(r, g.N*g.K), make([]float32, g.M*g.N)
+		for _, c := range Paths() {
+			got := g
+			got.C = make([]float32, g.M*g.N)
+			c.Gemm(NewPool(2), got)
+			if c.path == Ref {
+				g.C = got.C
+			}
+			same(t, c.path.String(), got.C, g.C)
+		}
+	}
+}
+
+func TestMatricesOutsideTheirSliceArePanics(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Fatal("a matrix beyond its slice was accepted")
+		}
+	}()
+	CPU{}.Gemm(NewPool(1), Mat{M: 2, N: 2, K: 2, LDA: 2, LDB: 2, LDC: 2, A: make([]float32, 3), B: make([]float32, 4), C: make([]float32, 4)})
+}
+
+func TestDetect(t *testing.T) {
+	for _, c := range Paths() {
+		got, err := Detect(c.path.String())
+		if err != nil || got != c {
+			t.Errorf("%v: %v, %v", c, got, err)
+		}
+	}
+	if _, err := Detect("sse9"); !errors.Is(err, ErrPath) {
+		t.Errorf("an unknown path: %v", err)
+	}
+	best, err := Detect("")
+	if err != nil || best != Paths()[len(Paths())-1] {
+		t.Errorf("the best path: %v, %v", best, err)
+	}
+}
