@@ -114,9 +114,9 @@ BLOCKS ?= 100000
 join:
 	@set -o pipefail; go test ./node -run '^TestNODE12AFreshNodeJoinsALongChain$$' -v -count=1 -timeout 60m -args -join-blocks $(BLOCKS) -join-people 2000 2>&1 | grep --line-buffered -v '^time='
 
-# The assembly of gpu/cpu/kern, written by a program in a module of its own; kernels-check compares it with the tree.
+# The assembly of gpu/cpu/kern, written by gpu/cpu/kern/gen; kernels-check compares it with the tree.
 kernels kernels-check:
-	cd gpu/cpu/kern/gen && go run -mod=mod . $(if $(filter %-check,$@),-check)
+	go test -tags kerngen -count=1 ./gpu/cpu/kern/gen $(if $(filter kernels,$@),-args -write)
 
 bench:
 	go test ./... -run '^$$' -bench . -benchtime 1s

@@ -55,6 +55,7 @@ var homes = map[string][]string{
 	"github.com/marcopolo/simnet":                {"p2p/p2ptest"},
 	"github.com/quic-go/quic-go":                 {"p2p/p2ptest"},
 	"go.uber.org/fx":                             {"p2p/p2ptest"},
+	"github.com/mmcloughlin/avo":                 {"gpu/cpu/kern/gen"},
 	"golang.org/x/term":                          {"cmd/openledger"},
 	"golang.org/x/tools":                         {},
 	"pgregory.net/rapid":                         {},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+//go:build kerngen
+
+package gen
 
 import (
 	"fmt"

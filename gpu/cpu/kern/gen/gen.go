@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Gen writes the assembly of package kern and its declarations.
-//
-// Run "make kernels" after a change; "make kernels-check" fails if the files in
-// the tree are not what this program writes.
-package main
+//go:build kerngen
+
+package gen
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
 	"go/format"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -24,48 +18,26 @@ import (
 // selfMove is what is left of a copy whose two registers became one.
 var selfMove = regexp.MustCompile(`(?m)^\tVMOVUPS +(` + selfPairs() + `)$\n`)
 
-func main() {
-	dir := flag.String("dir", "..", "folder of package kern")
-	check := flag.Bool("check", false, "compare instead of writing")
-	flag.Parse()
-	if err := run(*dir, *check); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-func run(dir string, check bool) error {
+// Files returns every generated file of package kern by its name.
+func Files() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for name, write := range map[string]func(isa){"elem": elems, "gemm": gemms, "red": reds} {
 		for _, s := range both(nil) {
 			text, err := assemble(s, write)
 			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+				return nil, fmt.Errorf("%s: %w", name, err)
 			}
-			files[fmt.Sprintf("%s_%s_amd64.s", name, map[bool]string{true: "avx512", false: "avx2"}[s.z])] = text
+			files[fmt.Sprintf("%s_%s_amd64.s", name, strings.ToLower(s.suffix))] = text
 		}
 	}
 	for name, text := range map[string]string{"elem_amd64.go": elemGo(), "op.go": opsGo()} {
 		b, err := format.Source([]byte(text))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		files[name] = b
 	}
-	for name, text := range files {
-		path := filepath.Join(dir, name)
-		if !check {
-			if err := os.WriteFile(path, text, 0o644); err != nil {
-				return err
-			}
-			continue
-		}
-		old, err := os.ReadFile(path)
-		if err != nil || !bytes.Equal(old, text) {
-			return fmt.Errorf("%s is not what the generator writes; run make kernels", path)
-		}
-	}
-	return nil
+	return files, nil
 }
 
 // assemble runs write on a fresh file of one instruction set.
