@@ -59,9 +59,10 @@ func (b *Block) CheckBody() error {
 }
 
 // Cache hands out transactions that were verified before, by their signed bytes,
-// for instance those of a mempool.
+// for instance those of a mempool, and the expanded keys of frequent signers.
 type Cache interface {
 	Lookup(raw []byte) (tx.Verified, bool)
+	tx.Keys
 }
 
 // VerifiedBlock is a block whose body fits the header and whose transactions are
@@ -117,7 +118,11 @@ func VerifyTxs(chainID [32]byte, raws [][]byte, cache Cache) ([]tx.Verified, err
 		}
 		fresh, place = append(fresh, raw), append(place, i)
 	}
-	done, errs := tx.VerifyRaw(chainID, fresh)
+	var known tx.Keys
+	if cache != nil {
+		known = cache
+	}
+	done, errs := tx.VerifyRaw(chainID, fresh, known)
 	for j, i := range place {
 		if errs[j] != nil {
 			return nil, fmt.Errorf("%w: transaction %d: %w", ErrBlock, i, errs[j])
