@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint fuzz sim simnet twins explore model mutants crash e2e join compare compare-test kernels kernels-check bench clean
+# Targets: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model mutants crash e2e join compare compare-test kernels kernels-check bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -14,7 +14,7 @@ RACE   := ./node/... ./p2p/... ./rpc/...
 # What binds the driver of a card needs cgo and our header of its interface, not the vendor's toolkit.
 CUDA   := CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/gpu/driver/include"
 
-.PHONY: build demo test deps lint fuzz sim simnet twins explore model mutants crash e2e join compare compare-test bench clean
+.PHONY: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model mutants crash e2e join compare compare-test bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -36,7 +36,16 @@ deps:
 test: deps build
 	go test $$(go list ./... | grep -vE '/(node|p2p|rpc)(/|$$)')
 	CGO_ENABLED=1 go test -race -timeout 20m $(RACE)
-	$(CUDA) go test -tags cuda ./gpu/driver
+	$(CUDA) go test -tags cuda ./gpu/driver ./gpu/cuda
+
+# The kernels for cards, from C by clang-19; what it makes is committed. ptx-check compares the bytes.
+PTX := clang-19 -x cuda --cuda-device-only -nocudainc -nocudalib -O3 -ffp-contract=off -S -Wall -Wno-unused-function
+ptx:
+	cd gpu/kernels && $(PTX) --cuda-gpu-arch=sm_75 --cuda-feature=+ptx63 src/kernels.cu -o fx_sm75.ptx
+	cd gpu/kernels && $(PTX) --cuda-gpu-arch=sm_80 --cuda-feature=+ptx70 src/tensor.cu -o tensor_sm80.ptx
+
+ptx-check: ptx
+	git diff --exit-code --stat -- gpu/kernels/*.ptx
 
 lint:
 	gofmt -l . | tee /dev/stderr | wc -l | grep -qx 0

@@ -6,9 +6,12 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/openledger/openledger/gpu/kernels"
 )
 
 // Environment variables that the library reads; each holds a number.
@@ -29,14 +32,22 @@ var source []byte
 // ErrCompiler means that there is no C compiler, or that it failed.
 var ErrCompiler = errors.New("fakecuda: the C compiler cc did not build the library")
 
-// Build compiles the library into dir/libcuda.so.1. Errors: ErrCompiler, or of the
+// Build compiles the library for this machine into the empty folder dir, as
+// libcuda.so.1. Errors: ErrCompiler, or of the
 // file system.
 func Build(dir string) error {
 	file := filepath.Join(dir, "fake.c")
 	if err := os.WriteFile(file, source, 0o600); err != nil {
 		return err
 	}
-	out, err := exec.Command("cc", "-O1", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Werror", "-ffp-contract=off", "-shared", "-fPIC",
+	headers, err := fs.Sub(kernels.Source, "src")
+	if err != nil {
+		return err
+	}
+	if err := os.CopyFS(dir, headers); err != nil {
+		return err
+	}
+	out, err := exec.Command("cc", "-O2", "-march=native", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Werror", "-Wno-unused-function", "-ffp-contract=off", "-shared", "-fPIC",
 		"-o", filepath.Join(dir, "libcuda.so.1"), file, "-lm").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %w\n%s", ErrCompiler, err, out)

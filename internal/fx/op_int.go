@@ -200,7 +200,10 @@ func mergeElem(a []uint64, i uint64, read Read) uint32 {
 	first := c / (2 * w) * (2 * w)
 	mid, end := min(first+w, n), min(first+2*w, n)
 	key := func(j uint64) sortKey {
-		col, _ := inside(read(2, r*n+j), n)
+		col, ok := inside(read(2, r*n+j), n)
+		if !ok {
+			col = 0
+		}
 		return keyOf(a, r, col, read)
 	}
 	p := c - first // elements of the result before this one

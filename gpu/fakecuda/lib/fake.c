@@ -3,6 +3,8 @@
 // A driver library without a card: the entry points that this program calls, over
 // the process's own memory. See build.go for the environment variables.
 
+#include "prim.h"
+
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -110,3 +112,63 @@ int cuMemcpyHtoDAsync_v2(ptr d, const void *s, size_t n, void *q) { (void)q; ret
 int cuMemcpyDtoHAsync_v2(void *d, ptr s, size_t n, void *q) { (void)q; return cuMemcpyDtoH_v2(d, s, n); }
 int cuMemcpyDtoDAsync_v2(ptr d, ptr s, size_t n, void *q) { (void)q; return cuMemcpyDtoD_v2(d, s, n); }
 int cuMemsetD8_v2(ptr d, unsigned char v, size_t n) { memset((void *)(uintptr_t)d, v, n); return OK; }
+
+// Kernels run by name: every one does its items one after the other.
+typedef void (*body)(const u64 *a, const void *const *x, void *y, u64 i);
+typedef struct { const char *name; body run; u64 tile; } kernel;
+
+#define ROW(name) {"ol_" #name, k_##name, 0},
+static const kernel kernels[] = {
+	OPS(ROW) ROW(red_sum) ROW(red_sumsq) ROW(red_max)
+	{"ol_gemm_nt", k_gemm_nt, 128}, {"ol_gemm_i8", k_gemm_i8, 32}, {"ol_gemm_i8_tensor", k_gemm_i8, 64},
+};
+
+// Item t is a square tile of outputs [batch, m, n].
+static void run_tile(const kernel *k, const u64 *a, const void *const *x, void *y, u64 t) {
+	int batched = k->run == k_gemm_nt;
+	u64 m = a[batched], n = a[batched + 1], tm = ceil_div(m, k->tile), tn = ceil_div(n, k->tile);
+	u64 b = t / (tm * tn), m0 = t / tn % tm * k->tile, n0 = t % tn * k->tile;
+	for (u64 r = m0; r < m && r < m0 + k->tile; r++)
+		for (u64 c = n0; c < n && c < n0 + k->tile; c++) k->run(a, x, y, (b * m + r) * n + c);
+}
+
+int cuModuleLoadData(void **module, const void *image) {
+	if (!strstr(image, ".target sm_")) return INVALID_IMAGE;
+	*module = (void *)image; // never freed by our program while it is used
+	return OK;
+}
+int cuModuleUnload(void *module) { (void)module; return OK; }
+
+int cuModuleGetFunction(void **f, void *module, const char *name) {
+	if (!module) return INVALID_HANDLE;
+	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+		if (!strcmp(kernels[i].name, name)) {
+			*f = (void *)&kernels[i];
+			return OK;
+		}
+	return NOT_FOUND;
+}
+
+static _Atomic long launches;
+
+int cuLaunchKernel(void *f, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx, unsigned int by, unsigned int bz,
+		unsigned int shared, void *stream, void **params, void **extra) {
+	(void)shared; (void)stream; (void)extra;
+	if (!f || !gx || !gy || !gz || !bx || bx * by * bz > 1024) return INVALID_VALUE;
+	u64 p[17];
+	for (int i = 0; i < 17; i++) p[i] = *(u64 *)params[i];
+	const kernel *k = f;
+	const void *x[6];
+	for (int i = 0; i < 6; i++) x[i] = (const void *)(uintptr_t)p[8 + i];
+	void *y = (void *)(uintptr_t)p[14];
+	int fault = atomic_fetch_add(&launches, 1) >= env("FAKECUDA_AFTER", 0);
+	if (fault && env("FAKECUDA_ABORT", 0)) abort();
+	while (fault && env("FAKECUDA_HANG", 0)) pause();
+	if (fault && env("FAKECUDA_LAUNCH", OK)) return (int)env("FAKECUDA_LAUNCH", OK);
+	for (u64 i = p[15]; i < p[15] + p[16]; i++) {
+		if (k->tile) run_tile(k, p, x, y, i);
+		else k->run(p, x, y, i);
+	}
+	if (fault && env("FAKECUDA_FLIP", 0)) *(u8 *)y ^= 1;
+	return OK;
+}

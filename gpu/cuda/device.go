@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build cuda && linux && (amd64 || arm64)
+
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"github.com/openledger/openledger/gpu"
+	"github.com/openledger/openledger/gpu/driver"
+	"github.com/openledger/openledger/gpu/kernels"
+	"github.com/openledger/openledger/internal/fx"
+	"github.com/openledger/openledger/poa/program"
+)
+
+// Device is one card. Its goroutine must stay on one thread from Open to Close.
+type Device struct {
+	card      Card
+	memory    uint64
+	context   cu.CUContext
+	base      cu.DevicePtr
+	arena     *arena
+	live      map[uint64]*buffer // whole ones, by number
+	last      uint64
+	functions map[string]cu.Function
+	lost      error // what took the card away
+}
+
+var _ gpu.Device = (*Device)(nil)
+
+// buffer is a range of the arena; a view has whole = false.
+type buffer struct {
+	dev    *Device
+	typ    fx.Type
+	n      uint64
+	region gpu.Region
+	at     cu.DevicePtr
+	whole  bool
+}
+
+func (b *buffer) Type() fx.Type      { return b.typ }
+func (b *buffer) Len() uint64        { return b.n }
+func (b *buffer) Region() gpu.Region { return b.region }
+
+// Open makes a context on the card, takes memory bytes of it and compiles the
+// kernels for it. Errors: gpu.ErrUnsupported for a card that is too old,
+// gpu.ErrMemory, or what the driver says.
+func Open(card Card, memory uint64) (gpu.Device, error) {
+	if !card.Usable() {
+		return nil, fmt.Errorf("%w: %s has compute capability %d.%d, the kernels want %d.%d or newer",
+			gpu.ErrUnsupported, card.Name, card.Major, card.Minor, leastMajor, leastMinor)
+	}
+	if _, err := driver.Open(); err != nil {
+		return nil, err
+	}
+	dev, err := cu.GetDevice(card.Index)
+	if err != nil {
+		return nil, err
+	}
+	d := &Device{card: card, memory: memory / align * align, live: map[uint64]*buffer{}, functions: map[string]cu.Function{}}
+	if d.context, err = dev.MakeContext(cu.SchedBlockingSync); err != nil {
+		return nil, fmt.Errorf("context on %s: %w", card.Name, err)
+	}
+	if err := d.prepare(); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Device) prepare() (err error) {
+	if d.base, err = cu.MemAlloc(int64(d.memory)); err != nil {
+		return fmt.Errorf("%w: %d bytes of %s: %w", gpu.ErrMemory, d.memory, d.card.Name, err)
+	}
+	d.arena = newArena(d.memory)
+	images := []string{kernels.PTX}
+	if d.card.Major >= 8 {
+		images = append(images, kernels.Tensor)
+	}
+	for _, image := range images {
+		m, err := cu.LoadData(image)
+		if err != nil {
+			return fmt.Errorf("compile the kernels for %s: %w", d.card.Name, err)
+		}
+		for _, name := range kernels.Names(image) {
+			if d.functions[name], err = m.Function(name); err != nil {
+				return fmt.Errorf("kernel %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Info describes the card.
+func (d *Device) Info() gpu.Info {
+	return gpu.Info{Name: d.card.Name, Backend: "cuda", Class: fmt.Sprintf("cuda-%d.%d", d.card.Major, d.card.Minor),
+		UUID: d.card.UUID, Memory: d.memory, Threads: d.card.Multiprocessor}
+}
+
+// Alloc takes room from the arena. Errors: gpu.ErrMemory, gpu.ErrArgs.
+func (d *Device) Alloc(t fx.Type, n uint64) (gpu.Buffer, error) {
+	if d.lost != nil {
+		return nil, d.lost
+	}
+	if t.Size() == 0 || n < 1 || n > fx.MaxLen {
+		return nil, fmt.Errorf("%w: cannot allocate %d of %s", gpu.ErrArgs, n, t)
+	}
+	size := n * t.Size()
+	off, ok := d.arena.take(size)
+	if !ok {
+		return nil, fmt.Errorf("%w: %d bytes wanted, %d free of %d", gpu.ErrMemory, size, d.arena.left(), d.memory)
+	}
+	d.last++
+	b := &buffer{d, t, n, gpu.Region{ID: d.last, Len: size}, d.base + cu.DevicePtr(off), true}
+	d.live[d.last] = b
+	return b, nil
+}
+
+// View returns a part of b. Errors: gpu.ErrArgs.
+func (d *Device) View(b gpu.Buffer, off, n uint64) (gpu.Buffer, error) {
+	m, err := d.own(b)
+	if err != nil {
+		return nil, err
+	}
+	if n < 1 || off > m.n || n > m.n-off {
+		return nil, fmt.Errorf("%w: view of %d from %d in %d elements", gpu.ErrArgs, n, off, m.n)
+	}
+	size := m.typ.Size()
+	return &buffer{d, m.typ, n, gpu.Region{ID: m.region.ID, Off: m.region.Off + off*size, Len: n * size}, m.at + cu.DevicePtr(off*size), false}, nil
+}
+
+// Free gives b's memory back to the arena; what was launched before runs before
+// what is launched later, so nothing waits. Errors: gpu.ErrArgs.
+func (d *Device) Free(b gpu.Buffer) error {
+	m, err := d.own(b)
+	if err != nil {
+		return err
+	}
+	if !m.whole {
+		return fmt.Errorf("%w: a view is not freed", gpu.ErrArgs)
+	}
+	delete(d.live, m.region.ID)
+	d.arena.give(uint64(m.at-d.base), m.region.Len)
+	return nil
+}
+
+// own returns b if it lives on this device.
+func (d *Device) own(b gpu.Buffer) (*buffer, error) {
+	if d.lost != nil {
+		return nil, d.lost
+	}
+	m, ok := b.(*buffer)
+	if !ok || m == nil || m.dev != d {
+		return nil, fmt.Errorf("%w: a buffer of another device", gpu.ErrArgs)
+	}
+	if d.live[m.region.ID] == nil {
+		return nil, fmt.Errorf("%w: a buffer that was freed", gpu.ErrArgs)
+	}
+	return m, nil
+}
+
+// Upload copies src into dst. Errors: gpu.ErrArgs, gpu.ErrLost.
+func (d *Device) Upload(dst gpu.Buffer, src []byte) error {
+	m, err := d.own(dst)
+	if err != nil {
+		return err
+	}
+	if uint64(len(src)) != m.region.Len {
+		return fmt.Errorf("%w: %d bytes into a buffer of %d", gpu.ErrArgs, len(src), m.region.Len)
+	}
+	return d.check("upload", cu.MemcpyHtoD(m.at, unsafe.Pointer(&src[0]), int64(len(src))))
+}
+
+// Download waits and copies src into dst. Errors: gpu.ErrArgs, gpu.ErrLost.
+func (d *Device) Download(dst []byte, src gpu.Buffer) error {
+	m, err := d.own(src)
+	if err != nil {
+		return err
+	}
+	if uint64(len(dst)) != m.region.Len {
+		return fmt.Errorf("%w: %d bytes out of a buffer of %d", gpu.ErrArgs, len(dst), m.region.Len)
+	}
+	return d.check("download", cu.MemcpyDtoH(unsafe.Pointer(&dst[0]), m.at, int64(len(dst))))
+}
+
+// slice is the most multiply-adds of one launch, so that none takes long and
+// others get their turn (GPU-10): 20 ms on a card of 0.4·10¹² a second.
+const slice = 1 << 33
+
+// Run launches the kernels of an operation, in slices. Errors: gpu.ErrArgs,
+// gpu.ErrUnsupported, gpu.ErrLost.
+func (d *Device) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
+	y, err := d.own(out)
+	if err != nil {
+		return fmt.Errorf("%s: output: %w", n.Op, err)
+	}
+	var args [kernels.Params]uint64
+	for k, b := range in {
+		m, err := d.own(b)
+		if err != nil {
+			return fmt.Errorf("%s: input %d: %w", n.Op, k, err)
+		}
+		if k < kernels.MaxIn {
+			args[kernels.MaxAttrs+k] = uint64(m.at)
+		}
+	}
+	sig, err := gpu.Check(n, in, out)
+	if err != nil {
+		return err
+	}
+	args[kernels.MaxAttrs+kernels.MaxIn] = uint64(y.at)
+	for _, l := range kernels.Plan(n.Op, n.Attrs, sig, d.card.Major) {
+		f, ok := d.functions[l.Kernel]
+		if !ok {
+			return fmt.Errorf("%w: no kernel %s", gpu.ErrUnsupported, l.Kernel)
+		}
+		clear(args[:kernels.MaxAttrs])
+		copy(args[:kernels.MaxAttrs], l.Attrs)
+		for _, part := range l.Slices((sig.Cost.FMA+sig.Cost.MAC/4)/slice + 1) {
+			if err := d.launch(f, l, args, part); err != nil {
+				return fmt.Errorf("%s: %w", n.Op, err)
+			}
+		}
+	}
+	return nil
+}
+
+// most is the most blocks of one launch; a block goes on with further items.
+const most = 1 << 20
+
+func (d *Device) launch(f cu.Function, l kernels.Launch, args [kernels.Params]uint64, part kernels.Range) error {
+	args[kernels.Params-2], args[kernels.Params-1] = part.First, part.Count
+	params := make([]unsafe.Pointer, kernels.Params)
+	for i := range args {
+		params[i] = unsafe.Pointer(&args[i])
+	}
+	blocks := min((part.Count+l.PerBlock-1)/l.PerBlock, most)
+	return d.check("launch", f.Launch(int(blocks), 1, 1, int(l.Threads), 1, 1, 0, cu.Stream{}, params))
+}
+
+// Sync waits for everything. Errors: gpu.ErrLost.
+func (d *Device) Sync() error {
+	if d.lost != nil {
+		return d.lost
+	}
+	return d.check("synchronise", cu.Synchronize())
+}
+
+// check keeps a failure: after one the driver answers nothing reliably.
+func (d *Device) check(what string, err error) error {
+	if d.lost == nil && err != nil {
+		d.lost = fmt.Errorf("%w: %s on %s: %w", gpu.ErrLost, what, d.card.Name, err)
+	}
+	return d.lost
+}
+
+// Close gives all memory and the context back.
+func (d *Device) Close() error {
+	if d.context == (cu.CUContext{}) {
+		return nil
+	}
+	var freed error
+	if d.base != 0 && d.lost == nil {
+		freed = cu.MemFree(d.base)
+	}
+	err := errors.Join(freed, d.context.Destroy())
+	d.lost, d.context = fmt.Errorf("%w: closed", gpu.ErrLost), cu.CUContext{}
+	return err
+}

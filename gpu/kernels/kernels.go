@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kernels
+
+import (
+	"embed"
+	"strings"
+
+	"github.com/openledger/openledger/internal/fx"
+)
+
+// PTX is what clang made of kernels.cu, for every card from compute capability
+// 7.5 on. Tensor is that of tensor.cu, from 8.0 on.
+var (
+	//go:embed fx_sm75.ptx
+	PTX string
+	//go:embed tensor_sm80.ptx
+	Tensor string
+)
+
+// Source are the headers in C, in the folder src.
+//
+//go:embed src/fx.h src/prim.h
+var Source embed.FS
+
+// Params is how many parameters of 8 bytes each kernel takes: MaxAttrs attributes,
+// MaxIn inputs, the output, the first item, how many items.
+const (
+	MaxAttrs = 8
+	MaxIn    = 6
+	Params   = MaxAttrs + MaxIn + 3
+)
+
+// Launch is one call of a kernel over items, which are independent: any range of
+// them may be launched alone, in any order.
+type Launch struct {
+	Kernel   string
+	Attrs    []uint64
+	Items    uint64
+	Threads  uint32 // of a block
+	PerBlock uint64 // items that a block does at once
+}
+
+// Edges of the square tiles of outputs that one item of a matrix product is. They
+// are those of src/tile.h and src/tensor.cu.
+const (
+	gemmTile   = 128
+	int8Tile   = 32
+	tensorTile = 64
+	tensorStep = 32 // codes along k
+)
+
+// Plan says which kernels compute an operation on a card of compute capability
+// major, in order. The attributes must have passed fx.Check; sig is what it gave.
+func Plan(op fx.Op, attrs []uint64, sig fx.Sig, major int) []Launch {
+	l := Launch{Kernel: "ol_" + op.String(), Attrs: attrs, Items: sig.Out.Len, Threads: 256, PerBlock: 256}
+	switch op {
+	case fx.OpRedSum, fx.OpRedSumSq, fx.OpRedMax: // a warp per partial
+		l.PerBlock = 8
+	case fx.OpGemm:
+		l.Items, l.PerBlock = attrs[0]*ceil(attrs[1], gemmTile)*ceil(attrs[2], gemmTile), 1
+	case fx.OpGemmI8:
+		k, g, tile := attrs[2], attrs[3], uint64(int8Tile)
+		if major >= 8 && k%tensorStep == 0 && (g%tensorStep == 0 || g >= k) {
+			l.Kernel, l.Threads, tile = "ol_gemm_i8_tensor", 128, tensorTile
+		}
+		l.Items, l.PerBlock = ceil(attrs[0], tile)*ceil(attrs[1], tile), 1
+	case fx.OpScatterChain: // ids that nobody has keep +0
+		zero := Launch{Kernel: "ol_fill", Attrs: []uint64{uint64(fx.F32), sig.Out.Len, 0}, Items: sig.Out.Len, Threads: 256, PerBlock: 256}
+		l.Items = attrs[0] * attrs[2]
+		return []Launch{zero, l}
+	case fx.OpQuantScale, fx.OpQuantI8: // a group
+		l.Items = attrs[0] * ceil(attrs[1], attrs[2])
+	case fx.OpTopK: // a column
+		l.Items = attrs[0] * attrs[1]
+	case fx.OpBenchFill: // 16 bytes
+		l.Items = ceil(attrs[0], 16)
+	}
+	return []Launch{l}
+}
+
+func ceil(n, d uint64) uint64 { return (n + d - 1) / d }
+
+// Range are items First … First+Count−1.
+type Range struct{ First, Count uint64 }
+
+// Slices cuts the items into at most n ranges, but never within a block.
+func (l Launch) Slices(n uint64) []Range {
+	size := ceil(ceil(l.Items, l.PerBlock), max(n, 1)) * l.PerBlock
+	var out []Range
+	for first := uint64(0); first < l.Items; first += size {
+		out = append(out, Range{first, min(size, l.Items-first)})
+	}
+	return out
+}
+
+// Names lists the kernels of an image.
+func Names(image string) []string {
+	var out []string
+	for part := range strings.SplitSeq(image, ".entry ") {
+		if name, _, ok := strings.Cut(part, "("); ok && strings.HasPrefix(name, "ol_") {
+			out = append(out, name)
+		}
+	}
+	return out
+}
