@@ -5,6 +5,7 @@ package merkle
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 )
 
 // maxDepth is the number of nibbles of a key hash.
@@ -15,14 +16,19 @@ type leaf struct {
 	key, value [32]byte
 }
 
-// child is a reference to a stored subtree. The version and the position (depth
-// and nibbles) together are its node key.
+// child is a subtree: a leaf, which stands in its parent's record, or a reference
+// to a stored inner node, whose version and position (depth and nibbles) together
+// are its node key.
 type child struct {
 	ok      bool // false: nothing below
 	leaf    bool
-	version uint64
+	version uint64 // of an inner node
 	hash    [32]byte
+	of      leaf // of a leaf
 }
+
+// child is the leaf as a subtree.
+func (l leaf) child() child { return child{ok: true, leaf: true, hash: hashStateLeaf(l), of: l} }
 
 // inner is a 16-ary node: four binary levels in one record.
 type inner [16]child
@@ -50,27 +56,29 @@ func nibble(key [32]byte, depth int) int {
 	return int(b & 15)
 }
 
-// withNibble returns path with nibble number depth set to x.
-func withNibble(path [32]byte, depth, x int) [32]byte {
-	if depth&1 == 0 {
-		path[depth/2] = path[depth/2]&0x0f | byte(x)<<4
-	} else {
-		path[depth/2] = path[depth/2]&0xf0 | byte(x)
-	}
-	return path
-}
-
-// encode is exist u16 ‖ isLeaf u16 ‖ per child ascending (uvarint version ‖ hash).
+// encode is exist u16 ‖ isLeaf u16 ‖ per child ascending uvarint version ‖ hash of
+// an inner node, key hash ‖ value hash of a leaf.
 func (n *inner) encode() []byte {
-	b := make([]byte, 4, 4+16*37)
 	var exist, isLeaf uint16
-	for i, c := range n {
+	size := 4
+	for i := range n {
+		if c := &n[i]; c.leaf {
+			size += 64
+		} else if c.ok {
+			size += 32 + uvarintLen(c.version)
+		}
+	}
+	b := make([]byte, 4, size)
+	for i := range n {
+		c := &n[i]
 		if !c.ok {
 			continue
 		}
 		exist |= 1 << i
 		if c.leaf {
 			isLeaf |= 1 << i
+			b = append(append(b, c.of.key[:]...), c.of.value[:]...)
+			continue
 		}
 		b = binary.AppendUvarint(b, c.version)
 		b = append(b, c.hash[:]...)
@@ -79,6 +87,8 @@ func (n *inner) encode() []byte {
 	binary.BigEndian.PutUint16(b[2:], isLeaf)
 	return b
 }
+
+func uvarintLen(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
 
 // decodeInner accepts exactly what encode writes. Errors: ErrNode.
 func decodeInner(b []byte) (*inner, error) {
@@ -94,11 +104,19 @@ func decodeInner(b []byte) (*inner, error) {
 		if exist>>i&1 == 0 {
 			continue
 		}
+		if isLeaf>>i&1 == 1 {
+			if len(b) < 64 {
+				return nil, fmt.Errorf("inner node child %d: %w", i, ErrNode)
+			}
+			n[i] = leaf{key: [32]byte(b[:32]), value: [32]byte(b[32:64])}.child()
+			b = b[64:]
+			continue
+		}
 		v, k := binary.Uvarint(b)
 		if k <= 0 || k > 1 && b[k-1] == 0 || len(b) < k+32 {
 			return nil, fmt.Errorf("inner node child %d: %w", i, ErrNode)
 		}
-		n[i] = child{ok: true, leaf: isLeaf>>i&1 == 1, version: v, hash: [32]byte(b[k : k+32])}
+		n[i] = child{ok: true, version: v, hash: [32]byte(b[k : k+32])}
 		b = b[k+32:]
 	}
 	if c, only := n.single(); len(b) != 0 || only && c.leaf {
@@ -121,12 +139,12 @@ func decodeLeaf(b []byte) (leaf, error) {
 
 // single returns the only child of n, if it has exactly one.
 func (n *inner) single() (c child, only bool) {
-	for _, x := range n {
-		if x.ok && only {
+	for i := range n {
+		if n[i].ok && only {
 			return child{}, false
 		}
-		if x.ok {
-			c, only = x, true
+		if n[i].ok {
+			c, only = n[i], true
 		}
 	}
 	return c, only

@@ -47,7 +47,7 @@ func ProveState(r NodeReader, root StateRoot, key, value []byte) (StateProof, er
 		return StateProof{}, err
 	}
 	w := walk{r: r, key: sha256.Sum256(key), limit: noLimit}
-	if err := w.run(root.child()); err != nil {
+	if err := w.run(root); err != nil {
 		return StateProof{}, err
 	}
 	p := StateProof{Key: key, Terminal: w.end, Bitmap: w.bitmap(), Siblings: w.listed()}
@@ -182,10 +182,15 @@ type walk struct {
 	end      *Terminal
 }
 
-func (w *walk) run(c child) error {
+func (w *walk) run(root StateRoot) error {
+	c, err := root.top(w.r)
+	if err != nil {
+		return err
+	}
 	for depth := 0; c.ok; depth++ {
 		if c.leaf {
-			return w.finish(c, depth, w.key)
+			w.finish(c.of)
+			return nil
 		}
 		if depth == w.limit {
 			return nil
@@ -198,7 +203,8 @@ func (w *walk) run(c child) error {
 		x := nibble(w.key, depth)
 		for hi-lo > 1 {
 			if at, lone := loneLeaf(n, lo, hi); lone {
-				return w.finish(n[at], depth+1, withNibble(w.key, depth, at))
+				w.finish(n[at].of)
+				return nil
 			} else if at < 0 {
 				return nil
 			}
@@ -218,14 +224,7 @@ func (w *walk) run(c child) error {
 	return nil
 }
 
-func (w *walk) finish(c child, depth int, path [32]byte) error {
-	l, err := readLeaf(w.r, c, depth, path)
-	if err != nil {
-		return err
-	}
-	w.end = &Terminal{KeyHash: l.key, ValueHash: l.value}
-	return nil
-}
+func (w *walk) finish(l leaf) { w.end = &Terminal{KeyHash: l.key, ValueHash: l.value} }
 
 // listed returns the siblings that are not empty, from the end upwards.
 func (w *walk) listed() [][32]byte {

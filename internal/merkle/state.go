@@ -59,25 +59,23 @@ func Update(r NodeReader, old StateRoot, version uint64, writes []KV) (StateRoot
 	if err != nil || len(ops) == 0 {
 		return old, nil, nil, err
 	}
+	c, err := old.top(r)
+	if err != nil {
+		return StateRoot{}, nil, nil, err
+	}
 	u := updater{r: r, version: version}
-	res, err := u.apply(old.child(), 0, ops)
+	res, err := u.apply(c, 0, ops)
 	if err != nil {
 		return StateRoot{}, nil, nil, err
 	}
 	if res.same {
 		return old, nil, nil, nil
 	}
-	if res.leaf != nil {
-		res.child = u.writeLeaf(*res.leaf, 0)
+	if old.Leaf {
+		u.stale = append(u.stale, nodeKey(old.Version, 0, [32]byte{}))
 	}
-	if !res.child.ok {
-		return StateRoot{}, u.nodes, u.stale, nil
-	}
-	return StateRoot{Version: version, Hash: res.child.hash, Leaf: res.child.leaf}, u.nodes, u.stale, nil
-}
-
-func (r StateRoot) child() child {
-	return child{ok: !r.Empty(), leaf: r.Leaf, version: r.Version, hash: r.Hash}
+	root := u.root(res.child)
+	return root, u.nodes, u.stale, nil
 }
 
 // op is one write in tree terms.

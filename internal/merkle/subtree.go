@@ -67,7 +67,7 @@ func ProveSubtree(r NodeReader, root StateRoot, p Prefix) (SubtreeProof, error) 
 		return SubtreeProof{}, err
 	}
 	w := walk{r: r, key: p.path(), limit: int(p.Depth)}
-	if err := w.run(root.child()); err != nil {
+	if err := w.run(root); err != nil {
 		return SubtreeProof{}, err
 	}
 	out := SubtreeProof{Bitmap: w.bitmap(), Siblings: w.listed()}
@@ -184,9 +184,8 @@ type Builder struct {
 
 // level is an inner node whose children arrive one by one.
 type level struct {
-	node  inner
-	loose [16]*leaf
-	at    int
+	node inner
+	at   int
 }
 
 // NewBuilder starts a tree of subtrees of that depth; version names its nodes.
@@ -217,23 +216,20 @@ func (b *Builder) Add(entries []KV) ([]KV, error) {
 		return nil, err
 	}
 	b.next++
-	return b.carry(res, prefix.path())
+	return b.carry(res, prefix.path()), nil
 }
 
 // carry puts a finished subtree into its parent, and parents that are full into
 // theirs.
-func (b *Builder) carry(res result, path [32]byte) ([]KV, error) {
+func (b *Builder) carry(res result, path [32]byte) []KV {
 	d := b.depth - 1
 	for ; d >= 0; d-- {
 		l := &b.levels[d]
-		l.node[l.at], l.loose[l.at] = res.child, res.leaf
+		l.node[l.at] = res.child
 		if l.at++; l.at < 16 {
 			break
 		}
-		var err error
-		if res, err = b.u.finish(&l.node, l.loose, d, path); err != nil {
-			return nil, err
-		}
+		res = b.u.finish(&l.node, d, path)
 		*l = level{}
 	}
 	if d < 0 {
@@ -241,7 +237,7 @@ func (b *Builder) carry(res result, path [32]byte) ([]KV, error) {
 	}
 	nodes := b.u.nodes
 	b.u.nodes = nil
-	return nodes, nil
+	return nodes
 }
 
 // Root returns the root when every subtree was added, and the last node to store
@@ -250,14 +246,8 @@ func (b *Builder) Root() (StateRoot, []KV, error) {
 	if b.next != Count(uint64(b.depth)) {
 		return StateRoot{}, nil, fmt.Errorf("%d of %d subtrees: %w", b.next, Count(uint64(b.depth)), ErrShape)
 	}
-	c := b.done.child
-	if b.done.leaf != nil {
-		c = b.u.writeLeaf(*b.done.leaf, 0)
-	}
+	root := b.u.root(b.done.child)
 	nodes := b.u.nodes
 	b.u.nodes = nil
-	if !c.ok {
-		return StateRoot{}, nodes, nil
-	}
-	return StateRoot{Version: b.u.version, Hash: c.hash, Leaf: c.leaf}, nodes, nil
+	return root, nodes, nil
 }

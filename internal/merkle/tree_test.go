@@ -69,11 +69,10 @@ func (tr *tree) reachable(t testing.TB) []string {
 		if !c.ok {
 			return
 		}
-		keys = append(keys, string(nodeKey(c.version, depth, path)))
+		if !c.leaf || depth == 0 {
+			keys = append(keys, string(nodeKey(c.version, depth, path)))
+		}
 		if c.leaf {
-			if _, err := readLeaf(tr.nodes, c, depth, path); err != nil {
-				t.Fatal(err)
-			}
 			return
 		}
 		n, err := readInner(tr.nodes, c, depth, path)
@@ -84,9 +83,24 @@ func (tr *tree) reachable(t testing.TB) []string {
 			visit(n[x], depth+1, withNibble(path, depth, x))
 		}
 	}
-	visit(tr.root.child(), 0, [32]byte{})
+	top, err := tr.root.top(tr.nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	top.version = tr.root.Version
+	visit(top, 0, [32]byte{})
 	slices.Sort(keys)
 	return keys
+}
+
+// withNibble returns path with nibble number depth set to x.
+func withNibble(path [32]byte, depth, x int) [32]byte {
+	if depth&1 == 0 {
+		path[depth/2] = path[depth/2]&0x0f | byte(x)<<4
+	} else {
+		path[depth/2] = path[depth/2]&0xf0 | byte(x)
+	}
+	return path
 }
 
 // naiveRoot is STA-02 word for word.
@@ -283,14 +297,15 @@ func TestTwoLeavesThatPartAtTheLastBitAreFoundAgain(t *testing.T) {
 	nodes := memNodes{}
 	u := updater{r: nodes, version: 1}
 	res, err := u.apply(child{}, 0, []op{{leaf: a}, {leaf: b}})
-	if err != nil || len(u.nodes) != 64+2 || res.child.hash != naiveR([]leaf{a, b}, 0) {
+	if err != nil || len(u.nodes) != 64 || res.child.hash != naiveR([]leaf{a, b}, 0) {
 		t.Fatalf("%d nodes, root %x, error %v", len(u.nodes), res.child.hash, err)
 	}
+	top := u.root(res.child)
 	for _, n := range u.nodes {
 		nodes[string(n.Key)] = n.Value
 	}
 	w := walk{r: nodes, key: b.key, limit: noLimit}
-	if err := w.run(res.child); err != nil || len(w.siblings) != 256 || w.end == nil || w.end.ValueHash != b.value {
+	if err := w.run(top); err != nil || len(w.siblings) != 256 || w.end == nil || w.end.ValueHash != b.value {
 		t.Fatalf("%d siblings, end %v, error %v", len(w.siblings), w.end, err)
 	}
 	if n := len(w.bitmap()); n != 33 {
@@ -299,8 +314,8 @@ func TestTwoLeavesThatPartAtTheLastBitAreFoundAgain(t *testing.T) {
 	// Deleting one lifts the other all the way to the root.
 	u = updater{r: nodes, version: 2}
 	res, err = u.apply(res.child, 0, []op{{leaf: leaf{key: a.key}, del: true}})
-	if err != nil || res.leaf == nil || *res.leaf != b || len(u.stale) != 66 || len(u.nodes) != 0 {
-		t.Fatalf("left %v, %d stale, %d new, error %v", res.leaf, len(u.stale), len(u.nodes), err)
+	if err != nil || !res.child.leaf || res.child.of != b || len(u.stale) != 64 || len(u.nodes) != 0 {
+		t.Fatalf("left %v, %d stale, %d new, error %v", res.child, len(u.stale), len(u.nodes), err)
 	}
 }
 
@@ -335,7 +350,7 @@ func TestDamagedAndMissingNodesEndAnUpdateWithAnError(t *testing.T) {
 
 func FuzzDecodeInner(f *testing.F) {
 	f.Add([]byte{})
-	n := inner{2: {ok: true, version: 300, hash: [32]byte{1}}, 9: {ok: true, leaf: true, version: 1, hash: [32]byte{2}}}
+	n := inner{2: {ok: true, version: 300, hash: [32]byte{1}}, 9: leaf{key: [32]byte{2}}.child()}
 	f.Add(n.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n, err := decodeInner(b)

@@ -15,12 +15,10 @@ type updater struct {
 	stale   [][]byte
 }
 
-// result is what became of a subtree: the same as before; a leaf that is not
-// stored yet, because its place depends on whether it is alone; or a stored
-// inner node or nothing (child.ok false).
+// result is what became of a subtree: the same as before, or a leaf, a stored
+// inner node or nothing (child.ok false). A leaf is stored with its parent.
 type result struct {
 	same  bool
-	leaf  *leaf
 	child child
 }
 
@@ -31,7 +29,7 @@ func (u *updater) apply(c child, depth int, ops []op) (result, error) {
 	case !c.ok:
 		return u.build(depth, ops)
 	case c.leaf:
-		return u.applyLeaf(c, depth, ops)
+		return u.applyLeaf(c.of, depth, ops)
 	default:
 		return u.applyInner(c, depth, ops)
 	}
@@ -53,19 +51,17 @@ func (u *updater) build(depth int, ops []op) (result, error) {
 	case 0:
 		return result{same: true}, nil
 	case 1:
-		return result{leaf: first}, nil
+		return result{child: first.child()}, nil
 	}
 	// Two different key hashes part before the last nibble.
 	var node inner
 	return u.descend(&node, depth, ops)
 }
 
-// applyLeaf merges the stored leaf c into the ops.
-func (u *updater) applyLeaf(c child, depth int, ops []op) (result, error) {
-	path := ops[0].key
-	l, err := u.readLeaf(c, depth, path)
-	if err != nil {
-		return result{}, err
+// applyLeaf merges the leaf l into the ops.
+func (u *updater) applyLeaf(l leaf, depth int, ops []op) (result, error) {
+	if len(ops) == 1 && !ops[0].del && ops[0].key == l.key {
+		return result{same: ops[0].value == l.value, child: ops[0].child()}, nil
 	}
 	merged := make([]op, 0, len(ops)+1)
 	inserted, kept, placed := 0, true, false
@@ -88,7 +84,6 @@ func (u *updater) applyLeaf(c child, depth int, ops []op) (result, error) {
 	if inserted == 0 && kept {
 		return result{same: true}, nil
 	}
-	u.stale = append(u.stale, nodeKey(c.version, depth, path))
 	res, err := u.build(depth, merged)
 	res.same = false // a deleted leaf leaves nothing, which is a change
 	return res, err
@@ -111,7 +106,6 @@ func (u *updater) applyInner(c child, depth int, ops []op) (result, error) {
 // descend applies the ops to the children of n and stores what becomes of n.
 func (u *updater) descend(n *inner, depth int, ops []op) (result, error) {
 	path := ops[0].key
-	var loose [16]*leaf // changed leaves that are not stored yet
 	changed := false
 	for len(ops) > 0 {
 		x, k := nibble(ops[0].key, depth), 1
@@ -123,71 +117,61 @@ func (u *updater) descend(n *inner, depth int, ops []op) (result, error) {
 			return result{}, err
 		}
 		if !res.same {
-			changed, n[x], loose[x] = true, res.child, res.leaf
+			changed, n[x] = true, res.child
 		}
 		ops = ops[k:]
 	}
 	if !changed {
 		return result{same: true}, nil
 	}
-	return u.finish(n, loose, depth, path)
+	return u.finish(n, depth, path), nil
 }
 
 // finish stores a changed inner node. If nothing is below, it vanishes; if one
 // leaf is below, that leaf is lifted into the place of the node, because the
 // tree must be the same as if the others had never been there (STA-03).
-func (u *updater) finish(n *inner, loose [16]*leaf, depth int, path [32]byte) (result, error) {
+func (u *updater) finish(n *inner, depth int, path [32]byte) result {
 	count, last := 0, 0
 	for x := range n {
-		if n[x].ok || loose[x] != nil {
+		if n[x].ok {
 			count, last = count+1, x
 		}
 	}
-	switch {
-	case count == 0:
-		return result{}, nil
-	case count == 1 && loose[last] != nil:
-		return result{leaf: loose[last]}, nil
-	case count == 1 && n[last].leaf:
-		at := withNibble(path, depth, last)
-		l, err := u.readLeaf(n[last], depth+1, at)
-		if err != nil {
-			return result{}, err
-		}
-		u.stale = append(u.stale, nodeKey(n[last].version, depth+1, at))
-		return result{leaf: &l}, nil
-	}
-	for x, l := range loose {
-		if l != nil {
-			n[x] = u.writeLeaf(*l, depth+1)
-		}
+	if count == 0 || count == 1 && n[last].leaf {
+		return result{child: n[last]}
 	}
 	h, _, _ := fold(n[:])
 	u.nodes = append(u.nodes, KV{Key: nodeKey(u.version, depth, path), Value: n.encode()})
-	return result{child: child{ok: true, version: u.version, hash: h}}, nil
+	return result{child: child{ok: true, version: u.version, hash: h}}
 }
 
-func (u *updater) writeLeaf(l leaf, depth int) child {
-	u.nodes = append(u.nodes, KV{Key: nodeKey(u.version, depth, l.key), Value: l.encode()})
-	return child{ok: true, leaf: true, version: u.version, hash: hashStateLeaf(l)}
-}
-
-func (u *updater) readLeaf(c child, depth int, path [32]byte) (leaf, error) {
-	return readLeaf(u.r, c, depth, path)
-}
-
-// readLeaf reads the leaf that c refers to and checks its hash.
-func readLeaf(r NodeReader, c child, depth int, path [32]byte) (leaf, error) {
-	key := nodeKey(c.version, depth, path)
-	b, err := r.Node(key)
+// top reads what stands at the root, and root stores it there. A leaf that is the
+// whole tree has a record of its own at depth 0.
+func (r StateRoot) top(nodes NodeReader) (child, error) {
+	c := child{ok: !r.Empty(), leaf: r.Leaf, version: r.Version, hash: r.Hash}
+	if !c.leaf {
+		return c, nil
+	}
+	key := nodeKey(c.version, 0, [32]byte{})
+	b, err := nodes.Node(key)
 	if err != nil {
-		return leaf{}, fmt.Errorf("read tree leaf %x: %w", key, err)
+		return child{}, fmt.Errorf("read tree leaf %x: %w", key, err)
 	}
-	l, err := decodeLeaf(b)
-	if err != nil || hashStateLeaf(l) != c.hash {
-		return leaf{}, fmt.Errorf("tree leaf %x: %w", key, ErrNode)
+	c.of, err = decodeLeaf(b)
+	if err != nil || hashStateLeaf(c.of) != c.hash {
+		return child{}, fmt.Errorf("tree leaf %x: %w", key, ErrNode)
 	}
-	return l, nil
+	return c, nil
+}
+
+func (u *updater) root(c child) StateRoot {
+	if !c.ok {
+		return StateRoot{}
+	}
+	if c.leaf {
+		u.nodes = append(u.nodes, KV{Key: nodeKey(u.version, 0, c.of.key), Value: c.of.encode()})
+	}
+	return StateRoot{Version: u.version, Hash: c.hash, Leaf: c.leaf}
 }
 
 // readInner reads the inner node that c refers to. Its hash is not recomputed
