@@ -162,20 +162,55 @@ func (b *badgerEngine) write(ts uint64, entries []entry) error {
 	if b.db.IsClosed() {
 		return ErrClosed
 	}
-	wb := b.db.NewWriteBatchAt(ts)
-	defer wb.Cancel()
-	for _, e := range entries {
-		var err error
-		if e.value == nil {
-			err = wb.DeleteAt(e.key, ts)
-		} else {
-			err = wb.SetEntryAt(badger.NewEntry(e.key, e.value), ts)
-		}
-		if err != nil {
-			return b.writeError(err)
+	list := make([]badger.Entry, len(entries))
+	for i, e := range entries {
+		list[i].Key, list[i].Value = e.key, e.value
+	}
+	err := b.writeTogether(ts, list)
+	if errors.Is(err, badger.ErrTxnTooBig) && len(list) > 1 {
+		last := len(list) - 1
+		if err = b.writeApart(ts, list[:last]); err == nil {
+			err = b.writeTogether(ts, list[last:])
 		}
 	}
-	return b.writeError(wb.Flush())
+	return b.writeError(err)
+}
+
+// writeTogether writes entries, which are not too many, so that after a crash all
+// of them are there or none.
+func (b *badgerEngine) writeTogether(ts uint64, list []badger.Entry) error {
+	txn := b.db.NewTransactionAt(latest, true)
+	defer txn.Discard()
+	for i := range list {
+		var err error
+		if list[i].Value == nil {
+			err = txn.Delete(list[i].Key)
+		} else {
+			err = txn.SetEntry(&list[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return txn.CommitAt(ts, nil)
+}
+
+// writeApart writes any number of entries in as many transactions as it takes.
+func (b *badgerEngine) writeApart(ts uint64, list []badger.Entry) error {
+	wb := b.db.NewWriteBatchAt(ts)
+	defer wb.Cancel()
+	for i := range list {
+		var err error
+		if list[i].Value == nil {
+			err = wb.DeleteAt(list[i].Key, ts)
+		} else {
+			err = wb.SetEntryAt(&list[i], ts)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return wb.Flush()
 }
 
 func (b *badgerEngine) discard(ts uint64) error {

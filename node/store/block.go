@@ -48,20 +48,54 @@ func (s *Store) Receipts(height uint64) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([][]byte, len(kvs))
+	out := [][]byte{}
 	for i, kv := range kvs {
 		if n := len(kv.Key); binary.BigEndian.Uint32(kv.Key[n-4:]) != uint32(i) {
-			return nil, fmt.Errorf("receipt %d of height %d is missing: %w", i, height, ErrCorrupt)
+			return nil, fmt.Errorf("part %d of the receipts of height %d is missing: %w", i, height, ErrCorrupt)
 		}
-		out[i] = kv.Value
+		if !unpackReceipts(kv.Value, func(r []byte) { out = append(out, r) }) {
+			return nil, fmt.Errorf("part %d of the receipts of height %d: %w", i, height, ErrCorrupt)
+		}
 	}
 	return out, nil
 }
 
-// Receipt returns one receipt of a committed block. Errors: ErrNotFound,
-// ErrPruned.
-func (s *Store) Receipt(height uint64, index uint32) ([]byte, error) {
-	return s.ofBlock(height, s.Oldest, receiptKey(height, index))
+// partBytes is about the size of a part: below what Badger keeps apart from its
+// tree (see profile.options).
+const partBytes = 64 << 10
+
+// packReceipts joins receipts into parts of about partBytes, each receipt behind
+// its length as a uvarint.
+func packReceipts(receipts [][]byte) (parts [][]byte) {
+	var part []byte
+	for _, r := range receipts {
+		if part == nil {
+			part = make([]byte, 0, min(partBytes+len(r), len(receipts)*(len(r)+16)))
+		}
+		part = append(binary.AppendUvarint(part, uint64(len(r))), r...)
+		if len(part) >= partBytes {
+			parts, part = append(parts, part), nil
+		}
+	}
+	if len(part) > 0 {
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// unpackReceipts visits the receipts of a part; it says false if the part is
+// damaged.
+func unpackReceipts(part []byte, visit func(r []byte)) bool {
+	for len(part) > 0 {
+		n, k := binary.Uvarint(part)
+		if k <= 0 || n > uint64(len(part)-k) {
+			return false
+		}
+		part = part[k:]
+		visit(part[:n:n])
+		part = part[n:]
+	}
+	return true
 }
 
 // TxLocation returns where a transaction was included. Errors: ErrNotFound, also

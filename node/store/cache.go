@@ -105,16 +105,17 @@ func (c *cache) readNode(key, value []byte) {
 	c.nodes.put(string(key), value, len(value), c.half)
 }
 
-// committed takes in what a block wrote, before the block is the head.
+// committed takes in what a block wrote, before the block is the head. It keeps
+// the values.
 func (c *cache) committed(height uint64, writes, nodes []merkle.KV, stale [][]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.head = height
 	for _, w := range writes {
-		c.values.put(string(w.Key), current{height, bytes.Clone(w.Value)}, len(w.Value), c.half)
+		c.values.put(string(w.Key), current{height, w.Value}, len(w.Value), c.half)
 	}
 	for _, n := range nodes {
-		c.nodes.put(string(n.Key), bytes.Clone(n.Value), len(n.Value), c.half)
+		c.nodes.put(string(n.Key), n.Value, len(n.Value), c.half)
 	}
 	for _, k := range stale {
 		c.nodes.remove(string(k))

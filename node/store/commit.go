@@ -3,16 +3,14 @@
 package store
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/openledger/openledger/internal/merkle"
 )
 
-// Batch is everything that one finalized block adds to the ledger. Commit does
-// not keep its slices.
+// Batch is everything that one finalized block adds to the ledger. Commit keeps
+// the slices of Writes and Nodes: nobody may change them any more.
 type Batch struct {
 	// Height is 0 for the genesis state, then one more than the head.
 	Height     uint64
@@ -40,8 +38,9 @@ type Batch struct {
 // Commit makes the block the new head. When it returns, the block survives the
 // death of the process; see Sync for power loss. Genesis is synced at once.
 //
-// All keys of the height are written first, then alone the head marker, so
-// after a crash the head is either the old or the new one (STA-07, NODE-05).
+// All keys of the height are written with the head marker behind them, so after a
+// crash the head is either the old one or all of the new one is there (STA-07,
+// NODE-05).
 // Committing the height of the head again with the same header hash does
 // nothing. Errors: ErrHeight, errors of the database.
 func (s *Store) Commit(b Batch) error {
@@ -57,13 +56,9 @@ func (s *Store) Commit(b Batch) error {
 	if b.Height != want {
 		return fmt.Errorf("commit height %d, want %d: %w", b.Height, want, ErrHeight)
 	}
-	ts := timeOf(b.Height)
-	if err := s.ledger.write(ts, b.entries()); err != nil {
-		return fmt.Errorf("commit height %d: %w", b.Height, err)
-	}
 	head := Head{Height: b.Height, HeaderHash: b.HeaderHash, Root: b.Root}
-	if err := s.ledger.write(ts, []entry{{[]byte(keyHead), encodeHead(head)}}); err != nil {
-		return fmt.Errorf("commit head %d: %w", b.Height, err)
+	if err := s.ledger.write(timeOf(b.Height), append(b.entries(), entry{[]byte(keyHead), encodeHead(head)})); err != nil {
+		return fmt.Errorf("commit height %d: %w", b.Height, err)
 	}
 	s.cache.committed(b.Height, b.Writes, b.Nodes, b.Stale)
 	s.head.Store(&head)
@@ -73,35 +68,50 @@ func (s *Store) Commit(b Batch) error {
 	return nil
 }
 
-// entries lists the keys of the block, sorted, the header last: where it is
-// found, everything before it was written.
+// entries lists the keys of the block, the header last: where it is found,
+// everything before it was written.
 func (b Batch) entries() []entry {
-	out := make([]entry, 0, 3+len(b.TxIDs)+len(b.Receipts)+len(b.Writes)+len(b.Nodes)+1)
+	out := make([]entry, 0, 6+len(b.TxIDs)+len(b.Writes)+len(b.Nodes))
 	out = append(out, entry{heightKey(prefixBody, b.Height), notNil(b.Body)})
 	if len(b.Justification) > 0 {
 		out = append(out, entry{heightKey(prefixJust, b.Height), b.Justification})
 	}
-	for i, r := range b.Receipts {
-		out = append(out, entry{receiptKey(b.Height, uint32(i)), notNil(r)})
+	for i, part := range packReceipts(b.Receipts) {
+		out = append(out, entry{partKey(prefixReceipt, b.Height, uint32(i)), part})
 	}
+	var room arena
 	for i, id := range b.TxIDs {
 		if id == ([32]byte{}) {
 			continue
 		}
-		at := binary.BigEndian.AppendUint64(nil, b.Height)
-		out = append(out, entry{prefixed(prefixTx, id[:]), binary.BigEndian.AppendUint32(at, uint32(i))})
+		var at [12]byte
+		binary.BigEndian.PutUint64(at[:], b.Height)
+		binary.BigEndian.PutUint32(at[8:], uint32(i))
+		out = append(out, entry{room.key(prefixTx, id[:]), room.key("", at[:])})
 	}
 	for _, w := range b.Writes {
-		out = append(out, entry{prefixed(prefixState, w.Key), w.Value})
+		out = append(out, entry{room.key(prefixState, w.Key), w.Value})
 	}
 	for _, n := range b.Nodes {
-		out = append(out, entry{prefixed(prefixNode, n.Key), notNil(n.Value)})
+		out = append(out, entry{room.key(prefixNode, n.Key), notNil(n.Value)})
 	}
 	for i, part := range packKeys(b.Stale) {
-		out = append(out, entry{staleKey(b.Height, uint32(i)), part})
+		out = append(out, entry{partKey(prefixStale, b.Height, uint32(i)), part})
 	}
-	slices.SortFunc(out, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
 	return append(out, entry{heightKey(prefixHeader, b.Height), notNil(b.HeaderAndCert)})
+}
+
+// arena makes the keys of one write in a few large allocations.
+type arena struct{ free []byte }
+
+func (a *arena) key(prefix string, key []byte) []byte {
+	n := len(prefix) + len(key)
+	if len(a.free) < n {
+		a.free = make([]byte, max(4_096, n))
+	}
+	k := a.free[:0:n]
+	a.free = a.free[n:]
+	return append(append(k, prefix...), key...)
 }
 
 func notNil(b []byte) []byte {

@@ -19,7 +19,7 @@ type engine interface {
 	// newer returns all keys written or deleted after time ts.
 	newer(ts uint64) ([][]byte, error)
 	// write stores entries at time ts. It is not atomic: after a crash any part
-	// of them may be there. A write of one entry is atomic.
+	// of them may be there, but the last one only with all others.
 	write(ts uint64, entries []entry) error
 	// discard gives up what can only be read at times before ts.
 	discard(ts uint64) error

@@ -12,7 +12,7 @@ const (
 	prefixBody    = "b/" // height u64 → body
 	prefixHeader  = "c/" // height u64 → header and certificate
 	prefixJust    = "j/" // height u64 → justification leaves, if they were at hand
-	prefixReceipt = "r/" // height u64 ‖ index u32 → receipt
+	prefixReceipt = "r/" // height u64 ‖ part u32 → receipts in order, each behind its length
 	prefixTx      = "t/" // transaction id → height u64 ‖ index u32
 	prefixState   = "s/" // state key → flat value
 	prefixNode    = "n/" // tree node key → tree node
@@ -28,12 +28,9 @@ func heightKey(prefix string, h uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte(prefix), h)
 }
 
-func receiptKey(h uint64, index uint32) []byte {
-	return binary.BigEndian.AppendUint32(heightKey(prefixReceipt, h), index)
-}
-
-func staleKey(h uint64, part uint32) []byte {
-	return binary.BigEndian.AppendUint32(heightKey(prefixStale, h), part)
+// partKey is that of one of several records of a kind that a height has.
+func partKey(prefix string, h uint64, part uint32) []byte {
+	return binary.BigEndian.AppendUint32(heightKey(prefix, h), part)
 }
 
 // heightIn is the height in a key that starts as those of heightKey.

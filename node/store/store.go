@@ -51,7 +51,9 @@ type Store struct {
 	cache  *cache
 }
 
-const format = 1
+// format is the layout of the database: 1 had a record for each receipt and each
+// leaf of the tree.
+const format = 2
 
 // Open opens or creates the ledger in dir/ledger and the local records in
 // dir/index. It undoes what a crash left above the head and checks a sample of
@@ -124,7 +126,7 @@ func (s *Store) checkFormat() error {
 	case err != nil:
 		return err
 	case !bytes.Equal(got, want):
-		return fmt.Errorf("ledger of format %x, this program writes %x: %w", got, want, ErrFormat)
+		return fmt.Errorf("ledger of format %x, this program writes %x: move the folder \"ledger\" away and sync again, or use the program that wrote it: %w", got, want, ErrFormat)
 	}
 	return nil
 }

@@ -363,7 +363,6 @@ func TestWhatIsReturnedBelongsToTheCaller(t *testing.T) {
 		if err := s.Commit(b); err != nil {
 			t.Fatal(err)
 		}
-		b.Writes[0].Value[0] = 'X'
 		b.Body[0] = 'X'
 		v, _ := s.View(0)
 		for range 2 {
@@ -393,8 +392,7 @@ func TestALargeBlockIsCommitted(t *testing.T) {
 		s = mustOpen(t, at)
 		body, err1 := s.Body(0)
 		rs, err2 := s.Receipts(0)
-		r, err3 := s.Receipt(0, 2_999)
-		if err := errors.Join(err1, err2, err3); err != nil || !bytes.Equal(body, b.Body) || len(rs) != 3_000 || !bytes.Equal(r, rs[2_999]) {
+		if err := errors.Join(err1, err2); err != nil || !bytes.Equal(body, b.Body) || !slices.EqualFunc(rs, b.Receipts, bytes.Equal) {
 			t.Fatalf("%d bytes, %d receipts, %v", len(body), len(rs), err)
 		}
 	})
