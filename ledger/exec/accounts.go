@@ -5,7 +5,6 @@ package exec
 import (
 	"fmt"
 
-	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/state"
@@ -42,7 +41,10 @@ func (c *accounts) get(m *machine, a keys.Address) *account {
 	if e := c.byAddr[a]; e != nil {
 		return e
 	}
-	rec, _ := load[state.Account](m, state.AccountKey(a))
+	rec, _, err := state.LoadAccount(m.o, a)
+	if err != nil && m.fault == nil {
+		m.fault = err
+	}
 	e := &account{addr: a, start: rec.Free, cur: rec}
 	c.byAddr[a] = e
 	c.order = append(c.order, e)
@@ -95,7 +97,7 @@ func (c *accounts) conserved() error {
 func (c *accounts) flush(o *state.Overlay) {
 	for _, e := range c.order {
 		if e.dirty {
-			o.Put(state.AccountKey(e.addr), enc.Encode(e.cur))
+			o.Put(state.AccountKey(e.addr), e.cur.Encode())
 		}
 	}
 }

@@ -29,7 +29,7 @@ func need[T any](v View, what string, k []byte) (T, error) {
 // GetAccount returns the account of a; an address that was never used has the
 // zero Account.
 func GetAccount(v View, a keys.Address) (Account, error) {
-	rec, _, err := Load[Account](v, AccountKey(a))
+	rec, _, err := LoadAccount(v, a)
 	return rec, err
 }
 

@@ -10,8 +10,8 @@
 //     vouchers, receipts, due jobs, indexes. It is part of a Store.
 //   - [WAL] is the log of the consensus core: what was signed, before it is sent.
 //
-// A commit writes all keys of a height first and the head marker last and alone,
-// so a crash leaves either the old head or the new one. What a crash left of a
+// A commit writes all keys of a height with the head marker behind them, so a
+// crash leaves either the old head or the new one. What a crash left of a
 // later height is invisible and is undone by the next Open.
 //
 // The package gives no meaning to the bytes it stores and never drops damaged
