@@ -343,3 +343,46 @@ func TestMarkersThatDoNotDecodeAreReported(t *testing.T) {
 		}
 	}
 }
+
+func TestReceiptsArePackedAndUnpacked(t *testing.T) {
+	var receipts [][]byte
+	for i := range 3_000 {
+		receipts = append(receipts, bytes.Repeat([]byte{byte(i)}, i%300))
+	}
+	parts := packReceipts(receipts)
+	var got [][]byte
+	for _, p := range parts {
+		if !unpackReceipts(p, func(r []byte) { got = append(got, r) }) {
+			t.Fatal("damaged")
+		}
+	}
+	if len(parts) < 5 || !slices.EqualFunc(got, receipts, bytes.Equal) {
+		t.Fatalf("%d receipts in %d parts, want %d", len(got), len(parts), len(receipts))
+	}
+	for name, bad := range map[string][]byte{"cut": {3, 1, 2}, "no length": {0x80}, "too long": bytes.Repeat([]byte{0xff}, 11)} {
+		if unpackReceipts(bad, func([]byte) {}) {
+			t.Errorf("a part that is damaged (%s) passes", name)
+		}
+	}
+}
+
+func TestAMissingOrDamagedPartOfTheReceiptsIsFound(t *testing.T) {
+	s := OpenMemory()
+	b := block(t, s)
+	for i := range 300 {
+		b.Receipts = append(b.Receipts, bytes.Repeat([]byte{byte(i)}, 500))
+	}
+	if err := s.Commit(b); err != nil {
+		t.Fatal(err)
+	}
+	for name, e := range map[string]entry{
+		"missing": {key: partKey(prefixReceipt, 0, 0)}, "damaged": {partKey(prefixReceipt, 0, 1), []byte{9}},
+	} {
+		if err := s.ledger.write(timeOf(0), []entry{e}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Receipts(0); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("a part is %s: %v", name, err)
+		}
+	}
+}
