@@ -3,7 +3,6 @@
 package ref
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/openledger/openledger/gpu"
@@ -153,30 +152,11 @@ func (d *Device) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
 	for k, b := range in {
 		types[k] = b.Type()
 	}
-	read := func(k int, i uint64) uint32 { return load(types[k], args[k], i) }
+	read := func(k int, i uint64) uint32 { return gpu.Load(types[k], args[k], i) }
 	for i := range form.Out.Len {
-		store(form.Out.Type, dst, i, form.Elem(i, read))
+		gpu.Store(form.Out.Type, dst, i, form.Elem(i, read))
 	}
 	return nil
-}
-
-// load returns element i in the form of fx.Read.
-func load(t fx.Type, b []byte, i uint64) uint32 {
-	switch t.Size() {
-	case 1:
-		return uint32(int32(int8(b[i])))
-	case 2:
-		return uint32(binary.LittleEndian.Uint16(b[2*i:]))
-	}
-	return binary.LittleEndian.Uint32(b[4*i:])
-}
-
-func store(t fx.Type, b []byte, i uint64, v uint32) {
-	if t.Size() == 1 {
-		b[i] = byte(v)
-		return
-	}
-	binary.LittleEndian.PutUint32(b[4*i:], v)
 }
 
 // Sync does nothing: every call is finished when it returns.
