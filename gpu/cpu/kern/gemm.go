@@ -22,10 +22,14 @@ type Mat struct {
 	LDA, LDB, LDC int
 	// Continue starts the chains from C instead of from +0.
 	Continue bool
+	// Limit is fx.NoLimit, or says what row r of A leaves out by L = Lim[r mod
+	// len(Lim)]: fx.NBelow, fx.KBelow or fx.KFrom. It excludes Continue.
+	Limit uint64
+	Lim   []int32
 }
 
-// tile returns the rows and columns of the kernel's block.
-func (c CPU) tile() (mr, nr int) {
+// tileSize returns the rows and columns of the kernel's block.
+func (c CPU) tileSize() (mr, nr int) {
 	if c.path == AVX512 {
 		return 12, 32
 	}
@@ -56,10 +60,11 @@ func (c CPU) Gemm(r runner, g Mat) {
 	// A is packed for as many terms as fit the cache, at least for one block of k;
 	// then panels of B are packed into the first-level cache one by one, each used
 	// for all of A. A product with few rows thus streams B once from memory.
-	mr, nr := c.tile()
+	mr, nr := c.tileSize()
 	kc := min(kBlock, g.K)
-	rows := min(g.M, packed/kBlock/mr*mr)
-	depth := max(packed/((rows+mr-1)/mr*mr*kc+slack), 1) * kc
+	blocks := max((g.M+packed/kBlock/2)/(packed/kBlock), 1) // of about equally many rows
+	rows := (g.M/blocks + mr) / mr * mr
+	depth := max(packed/(rows*kc), 1) * kc
 	own := r.own()
 	for m := 0; m < g.M; m += rows {
 		b := block{Mat: g, cpu: c, mr: mr, nr: nr, m0: m, m1: min(m+rows, g.M)}
@@ -74,17 +79,30 @@ func (c CPU) Gemm(r runner, g Mat) {
 	}
 }
 
+// limit returns L of row r, cut to 0 … most.
+func (g *Mat) limit(r, most int) int { return min(max(int(g.Lim[r%len(g.Lim)]), 0), most) }
+
 // row is the plain form of one row of C.
 func (g *Mat) row(i int) {
 	c := g.C[i*g.LDC:][:g.N]
 	a := g.A[min(i*g.LDA, len(g.A)):]
-	for j := range c {
+	from, to, n := 0, g.K, g.N
+	switch g.Limit {
+	case fx.NBelow:
+		n = g.limit(i, g.N)
+		clear(c[n:])
+	case fx.KBelow:
+		to = g.limit(i, g.K)
+	case fx.KFrom:
+		from = g.limit(i, g.K)
+	}
+	for j := range n {
 		acc := float32(0)
 		if g.Continue {
 			acc = c[j]
 		}
 		b := g.B[min(j*g.LDB, len(g.B)):]
-		for k := range g.K {
+		for k := from; k < to; k++ {
 			acc = fx.FMA32(a[k], b[k], acc)
 		}
 		c[j] = fx.Canon(acc)
@@ -132,6 +150,9 @@ func (b *block) panel(w *Worker, j, from, to int) {
 	w.b = grow(w.b, kBlock*b.nr+slack)
 	for k := b.k0; k < b.k1; k += kBlock {
 		kc := min(kBlock, b.k1-k)
+		if b.Limit != fx.NoLimit && b.idle(from, to, n, k, kc) {
+			continue
+		}
 		b.cpu.pack(w.b, b.nr, b.B[n*b.LDB+k:], b.LDB, cols, kc)
 		flags := 0
 		if k > 0 || b.Continue {
@@ -142,13 +163,12 @@ func (b *block) panel(w *Worker, j, from, to int) {
 		}
 		for i := from; i < to; i++ {
 			m := b.m0 + i*b.mr
-			rows := min(b.mr, b.m1-m)
-			a := &b.a[i*b.stride+rows*(k-b.k0)]
-			c := &b.C[m*b.LDC+n]
-			if b.cpu.path == AVX512 {
-				gemmAVX512(rows, kc, a, &w.b[0], c, b.LDC, cols, flags)
+			t := tile{b: b, m: m, rows: min(b.mr, b.m1-m), n: n, cols: cols, k: k, pb: w.b}
+			t.pa = b.a[i*b.stride+t.rows*(k-b.k0):]
+			if b.Limit == fx.NoLimit {
+				t.run(0, kc, flags)
 			} else {
-				gemmAVX2(rows, kc, a, &w.b[0], c, b.LDC, cols, flags)
+				t.limited(kc)
 			}
 		}
 	}
@@ -207,4 +227,27 @@ func (c CPU) Peak(n int) int {
 		return 2 * 12 * 8 * n
 	}
 	return 0
+}
+
+// Transpose sets dst[j·ldd+r] = src[r·lds+j] for r < rows, j < cols, bit for bit.
+func (c CPU) Transpose(dst []float32, ldd int, src []float32, lds, rows, cols int) {
+	w := c.width()
+	r := 0
+	if c.path != Ref {
+		for ; r+w <= rows; r += w { // w rows at a time make vectors of the output
+			if n := cols / w; n > 0 {
+				c.packVectors(dst[r:], ldd, src[r*lds:], lds, w, n)
+			}
+			for i := r; i < r+w; i++ {
+				for j := cols &^ (w - 1); j < cols; j++ {
+					dst[j*ldd+i] = src[i*lds+j]
+				}
+			}
+		}
+	}
+	for ; r < rows; r++ {
+		for j := range cols {
+			dst[j*ldd+r] = src[r*lds+j]
+		}
+	}
 }

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func gemmAVX2(mr int, kc int, a *float32, b *float32, c *float32, ldc int, cols int, flags int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·gemmAVX2(SB), NOSPLIT, $0-64
 	MOVQ         mr+0(FP), AX
 	MOVQ         kc+8(FP), CX
@@ -40,6 +40,10 @@ TEXT ·gemmAVX2(SB), NOSPLIT, $0-64
 	VMASKMOVPS   (AX), Y0, Y0
 	VMASKMOVPS   32(AX), Y1, Y1
 	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PCALIGN      $0x40
 
 loop1:
 	VMOVUPS      (BX), Y2
@@ -91,6 +95,13 @@ rows2:
 	VMASKMOVPS   (AX), Y2, Y2
 	VMASKMOVPS   32(AX), Y3, Y3
 	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PCALIGN      $0x40
 
 loop2:
 	VMOVUPS      (BX), Y4
@@ -157,6 +168,16 @@ rows3:
 	VMASKMOVPS   (AX), Y4, Y4
 	VMASKMOVPS   32(AX), Y5, Y5
 	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PCALIGN      $0x40
 
 loop3:
 	VMOVUPS      (BX), Y6
@@ -238,6 +259,19 @@ rows4:
 	VMASKMOVPS   (AX), Y6, Y6
 	VMASKMOVPS   32(AX), Y7, Y7
 	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PCALIGN      $0x40
 
 loop4:
 	VMOVUPS      (BX), Y8
@@ -334,6 +368,22 @@ rows5:
 	VMASKMOVPS   (AX), Y8, Y8
 	VMASKMOVPS   32(AX), Y9, Y9
 	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PCALIGN      $0x40
 
 loop5:
 	VMOVUPS      (BX), Y10
@@ -445,6 +495,25 @@ rows6:
 	VMASKMOVPS   (AX), Y10, Y10
 	VMASKMOVPS   32(AX), Y11, Y11
 	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PCALIGN      $0x40
 
 loop6:
 	VMOVUPS      (BX), Y12

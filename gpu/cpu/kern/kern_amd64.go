@@ -53,3 +53,12 @@ func redMaxAVX512(x *float32, blocks int, tail *float32) float32
 
 //go:noescape
 func redMaxAVX2(x *float32, blocks int, tail *float32) float32
+
+//go:noescape
+func i8AVX512(mr, groups, words, last int, a, b, corr *int32, sa, sb, c *float32, ldc, cols, flags int)
+
+//go:noescape
+func i8AVX2(mr, groups, words, last int, a, b, corr *int32, sa, sb, c *float32, ldc, cols, flags int)
+
+//go:noescape
+func widenAVX2(dst *int16, src *int8, n int)

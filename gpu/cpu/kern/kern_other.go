@@ -23,3 +23,10 @@ func redSumSqAVX512(x *float32, blocks int, tail *float32) float32  { panic(noPa
 func redSumSqAVX2(x *float32, blocks int, tail *float32) float32    { panic(noPath) }
 func redMaxAVX512(x *float32, blocks int, tail *float32) float32    { panic(noPath) }
 func redMaxAVX2(x *float32, blocks int, tail *float32) float32      { panic(noPath) }
+func i8AVX512(mr, groups, words, last int, a, b, corr *int32, sa, sb, c *float32, ldc, cols, flags int) {
+	panic(noPath)
+}
+func i8AVX2(mr, groups, words, last int, a, b, corr *int32, sa, sb, c *float32, ldc, cols, flags int) {
+	panic(noPath)
+}
+func widenAVX2(dst *int16, src *int8, n int) { panic(noPath) }

@@ -160,6 +160,19 @@ func TestGemmEqualsTheChain(t *testing.T) {
 			}
 			g.A, g.B, g.C = fill(r, g.M*g.LDA), fill(r, g.N*g.LDB), vector(r, g.M*g.LDC)
 			g.Continue = rapid.Bool().Draw(t, "continue")
+			if !g.Continue {
+				g.Limit = rapid.SampledFrom([]uint64{fx.NoLimit, fx.NBelow, fx.KBelow, fx.KFrom}).Draw(t, "limit")
+			}
+			if g.Limit != fx.NoLimit {
+				start, step := r.IntN(2*max(g.K, g.N))-g.K/2, r.IntN(3)
+				g.Lim = make([]int32, 1+r.IntN(g.M))
+				for i := range g.Lim {
+					g.Lim[i] = int32(start + step*i)
+					if r.IntN(20) == 0 {
+						g.Lim[i] = int32(r.Uint32())
+					}
+				}
+			}
 			w := g
 			w.C = append([]float32(nil), g.C...)
 			for i := range w.M {

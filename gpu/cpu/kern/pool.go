@@ -17,8 +17,7 @@ type Pool struct {
 // Worker is the packing memory of one thread. A job that gets one may pass it
 // on to kernels that run on this thread alone.
 type Worker struct {
-	a, b []float32
-	ints []int32
+	a, b, f []float32
 }
 
 // NewPool returns a pool of n threads, at least one.
@@ -74,6 +73,13 @@ func (w *Worker) Threads() int { return 1 }
 
 func (w *Worker) own() *Worker { return w }
 func (p *Pool) own() *Worker   { return &p.workers[0] }
+
+// Floats returns n floats of scratch memory with any contents, valid until the
+// worker's next call of Floats.
+func (w *Worker) Floats(n int) []float32 {
+	w.f = grow(w.f, n)
+	return w.f
+}
 
 // grow returns s with at least n elements; old contents may be lost.
 func grow[T any](s []T, n int) []T {

@@ -16,6 +16,7 @@ import (
 const (
 	flagLoad  = 1 // the chains go on from C
 	flagCanon = 2 // store canonical NaN: the last block of k
+	flagInts  = 4 // of int8: one group, C takes its int32 sums
 )
 
 func gemms(s isa) {
@@ -127,16 +128,19 @@ func (s isa) tileRows(r int, kc, a, b, c, ldc, cols, flags reg.Register) {
 		}
 		s.ADDQ(ldc, row)
 	}
-	s.Label(string(ref("loop")))
-	step := func(off int) {
-		b0, b1 := s.ld(at(b, 8*s.w*off)), s.ld(at(b, 8*s.w*off+4*s.w))
-		for i := range acc {
-			x := s.bcast(at(a, 4*(off*r+i)))
-			s.VFMADD231PS(b0, x, acc[i][0])
-			s.VFMADD231PS(b1, x, acc[i][1])
-		}
+	for range acc { // the tile below in C, for the next call; a prefetch never faults
+		s.PREFETCHT0(at(row, 0))
+		s.PREFETCHT0(at(row, 8*s.w-4))
+		s.ADDQ(ldc, row)
 	}
-	step(0)
+	s.align(64)
+	s.Label(string(ref("loop")))
+	b0, b1 := s.ld(at(b, 0)), s.ld(at(b, 4*s.w))
+	for i := range acc {
+		x := s.bcast(at(a, 4*i))
+		s.VFMADD231PS(b0, x, acc[i][0])
+		s.VFMADD231PS(b1, x, acc[i][1])
+	}
 	s.ADDQ(operand.Imm(uint64(8*s.w)), b)
 	s.ADDQ(operand.Imm(uint64(4*r)), a)
 	s.DECQ(kc)

@@ -221,3 +221,8 @@ func (s isa) dot4(a, b operand.Op, acc vec) {
 	s.Instruction(&ir.Instruction{Opcode: "VPDPBUSD", Operands: []operand.Op{b, a, acc},
 		Inputs: []operand.Op{b, a, acc}, Outputs: []operand.Op{acc}, ISA: []string{"AVX512VNNI"}})
 }
+
+// align makes the next instruction start at a multiple of n bytes.
+func (s isa) align(n uint64) {
+	s.Instruction(&ir.Instruction{Opcode: "PCALIGN", Operands: []operand.Op{operand.Imm(n)}})
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cpu
+
+import (
+	"math"
+	"slices"
+
+	"github.com/openledger/openledger/gpu/cpu/kern"
+	"github.com/openledger/openledger/internal/fx"
+)
+
+func (c *call) integer() {
+	switch c.op {
+	case fx.OpQuantScale, fx.OpQuantI8:
+		c.quantise()
+	case fx.OpDequantI8:
+		c.dequantise()
+	case fx.OpGemmI8:
+		c.gemmI8()
+	case fx.OpDotI8, fx.OpDist2I8:
+		c.dotI8()
+	case fx.OpDist2F32:
+		c.dist2()
+	case fx.OpSortPairs:
+		c.sortPairs()
+	case fx.OpTopK:
+		c.topK()
+	case fx.OpBenchMix:
+		x := c.i(0)
+		c.split(len(x), grain, func(_ *kern.Worker, lo, hi int) {
+			for i := lo; i < hi; i++ {
+				c.out[i] = code(byte(uint32(x[i]) * 0x9e3779b1 >> 24))
+			}
+		})
+	case fx.OpBenchFill:
+		c.benchFill()
+	default: // merge_pairs: a binary search per element
+		c.each()
+	}
+}
+
+// code is a byte with −128 replaced by −127.
+func code(b byte) byte { return byte(max(int8(b), -127)) }
+
+func (c *call) quantise() {
+	rows, k, g := c.a[0], c.a[1], c.a[2]
+	x := c.f(0)
+	n := (k + g - 1) / g
+	c.rows(rows, 4*k, func(_ *kern.Worker, r int) {
+		codes := make([]int8, k)
+		scales := make([]float32, n)
+		fx.QuantiseRows(codes, scales, x[r*k:][:k], k, g)
+		if c.op == fx.OpQuantScale {
+			copy(c.y()[r*n:], scales)
+		} else {
+			copy(of[int8](c.out)[r*k:], codes)
+		}
+	})
+}
+
+func (c *call) dequantise() {
+	rows, k, g := c.a[0], c.a[1], c.a[2]
+	q, s, y := of[int8](c.in[0]), c.f(1), c.y()
+	n := (k + g - 1) / g
+	c.rows(rows, 4*k, func(_ *kern.Worker, r int) {
+		for j := range k {
+			y[r*k+j] = fx.Mul(fx.FromInt(int32(q[r*k+j])), s[r*n+j/g])
+		}
+	})
+}
+
+func (c *call) gemmI8() {
+	m, n, k, g := c.a[0], c.a[1], c.a[2], c.a[3]
+	x, xs, w, ws, y := of[int8](c.in[0]), c.f(1), of[int8](c.in[2]), c.f(3), c.y()
+	t := (k + g - 1) / g
+	c.rows(n, m*k, func(_ *kern.Worker, j int) {
+		for i := range m {
+			y[i*n+j] = fx.DotQ(x[i*k:][:k], w[j*k:][:k], xs[i*t:][:t], ws[j*t:][:t], g)
+		}
+	})
+}
+
+// dotI8 computes sums of products, or squared distances as |x|² + |y|² − 2·x·y,
+// which is exact modulo 2³².
+func (c *call) dotI8() {
+	m, n, k := c.a[0], c.a[1], c.a[2]
+	x, w, y := of[int8](c.in[0]), of[int8](c.in[1]), c.yi()
+	var own []int32
+	if c.op == fx.OpDist2I8 {
+		own = make([]int32, m)
+		for i := range own {
+			own[i] = fx.DotI8(x[i*k:][:k], x[i*k:])
+		}
+	}
+	c.rows(n, m*k, func(_ *kern.Worker, j int) {
+		b := w[j*k:][:k]
+		var square int32
+		if own != nil {
+			square = fx.DotI8(b, b)
+		}
+		for i := range m {
+			s := fx.DotI8(x[i*k:][:k], b)
+			if own != nil {
+				s = own[i] + square - 2*s
+			}
+			y[i*n+j] = s
+		}
+	})
+}
+
+func (c *call) dist2() {
+	m, n, k := c.a[0], c.a[1], c.a[2]
+	x, w, y := c.f(0), c.f(1), c.y()
+	c.rows(m, n*k, func(_ *kern.Worker, i int) {
+		a := x[i*k:][:k]
+		for j := range n {
+			var acc float32
+			for t, v := range w[j*k:][:k] {
+				d := fx.Sub(a[t], v)
+				acc = fx.FMA32(d, d, acc)
+			}
+			y[i*n+j] = fx.Canon(acc)
+		}
+	})
+}
+
+// order maps a binary32 to an integer in the order of values, −0 = +0, every NaN
+// last.
+func order(v float32) uint32 {
+	b := math.Float32bits(v)
+	switch {
+	case v != v:
+		return math.MaxUint32
+	case v == 0:
+		return 1 << 31
+	case b>>31 == 0:
+		return b | 1<<31
+	}
+	return ^b
+}
+
+func (c *call) sortPairs() {
+	rows, n, width := c.a[1], c.a[2], c.a[3]
+	rank, y := c.i(1), c.yi()
+	runs := (n + width - 1) / width
+	c.rows(rows*runs, 16*min(width, n), func(_ *kern.Worker, i int) {
+		r, first := i/runs, i%runs*width
+		out := y[r*n+first : r*n+min(first+width, n)]
+		keys := make([]uint32, len(out))
+		for j := range out {
+			out[j] = int32(first + j)
+			if at := r*n + first + j; fx.Type(c.attrs[0]) == fx.F32 {
+				keys[j] = order(c.f(0)[at])
+			} else {
+				keys[j] = uint32(c.i(0)[at]) ^ 1<<31
+			}
+		}
+		slices.SortFunc(out, func(a, b int32) int {
+			ka, kb := keys[int(a)-first], keys[int(b)-first]
+			switch {
+			case ka != kb:
+				return compare(ka, kb)
+			case rank[a] != rank[b]:
+				return compare(rank[a], rank[b])
+			}
+			return compare(a, b)
+		})
+	})
+}
+
+func compare[T int32 | uint32](a, b T) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func (c *call) topK() {
+	rows, n, k := c.a[0], c.a[1], c.a[2]
+	x, y := c.f(0), c.yi()
+	c.rows(rows, 16*n, func(_ *kern.Worker, r int) {
+		row := x[r*n:][:n]
+		cols := make([]int32, n)
+		for j := range cols {
+			cols[j] = int32(j)
+		}
+		slices.SortFunc(cols, func(a, b int32) int {
+			if ka, kb := order(row[a]), order(row[b]); ka != kb {
+				return compare(kb, ka)
+			}
+			return compare(a, b)
+		})
+		copy(y[r*k:][:k], cols)
+	})
+}
+
+// benchFill makes words of 16 bytes, each once.
+func (c *call) benchFill() {
+	c.split((len(c.out)+15)/16, 256, func(_ *kern.Worker, lo, hi int) {
+		for w := lo; w < hi; w++ {
+			word := fx.BenchWord(c.attrs[1], uint32(c.attrs[2]), uint64(w))
+			out := c.out[16*w : min(16*w+16, len(c.out))]
+			for i := range out {
+				out[i] = code(byte(word[i/4] >> (i % 4 * 8)))
+			}
+		}
+	})
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cpu
+
+import (
+	"github.com/openledger/openledger/gpu/cpu/kern"
+	"github.com/openledger/openledger/internal/fx"
+)
+
+// gemm is a batch of products. Batches that share B and their limits follow each
+// other, so their rows of A make one product.
+func (c *call) gemm() {
+	batch, m, n, k, group, limit, heads := c.a[0], c.a[1], c.a[2], c.a[3], c.a[4], c.attrs[5], c.a[6]
+	join := group
+	if limit != fx.NoLimit && heads%group != 0 {
+		join = 1
+	}
+	x, w, y := c.f(0), c.f(1), c.y()
+	mat := func(i int) kern.Mat {
+		b := i * join
+		g := kern.Mat{M: join * m, N: n, K: k, LDA: k, LDB: k, LDC: n, Limit: limit,
+			A: x[b*m*k:][:join*m*k], B: w[b/group*n*k:][:n*k], C: y[b*m*n:][:join*m*n]}
+		if limit != fx.NoLimit {
+			g.Lim = c.i(2)[b/heads*m:][:m]
+		}
+		return g
+	}
+	jobs := batch / join
+	if jobs < 2*c.pool.Threads() {
+		for i := range jobs {
+			c.cpu.Gemm(c.pool, mat(i))
+		}
+		return
+	}
+	c.pool.Run(jobs, func(w *kern.Worker, i int) { c.cpu.Gemm(w, mat(i)) })
+}
+
+func (c *call) transformer() {
+	if c.op == fx.OpXentBwd {
+		c.xentBwd()
+		return
+	}
+	c.rope(c.op == fx.OpRopeBwd)
+}
+
+// rope turns the pairs (i, i+d/2) of every head; backwards the sine is negated.
+func (c *call) rope(back bool) {
+	tokens, heads, d, positions := c.a[0], c.a[1], c.a[2], c.a[3]
+	half := d / 2
+	x, y, cosines, sines, pos := c.f(0), c.y(), c.f(1), c.f(2), c.i(3)
+	zero := make([]float32, half)
+	low, high := kern.RotNeg, kern.Rot
+	if back {
+		low, high = high, low
+	}
+	c.rows(tokens, heads*d, func(_ *kern.Worker, t int) {
+		cos, sin := zero, zero
+		if p := int(pos[t]); p >= 0 && p < positions {
+			cos, sin = cosines[p*half:][:half], sines[p*half:][:half]
+		}
+		for h := range heads {
+			at := (t*heads + h) * d
+			a, b := x[at:at+half], x[at+half:at+d]
+			c.cpu.Elem(low, y[at:at+half], kern.Scalars{}, b, sin, a, cos)
+			c.cpu.Elem(high, y[at+half:at+d], kern.Scalars{}, a, sin, b, cos)
+		}
+	})
+}
+
+// xentBwd is (p − [c = id])·g: a scaled row, then its one other element.
+func (c *call) xentBwd() {
+	rows, cols := c.a[0], c.a[1]
+	p, ids, g, y := c.f(0), c.i(1), c.f(2), c.y()
+	c.rows(rows, cols, func(_ *kern.Worker, r int) {
+		scale := g[0]
+		if c.a[2] == fx.PerRow {
+			scale = g[r]
+		}
+		in, out := p[r*cols:][:cols], y[r*cols:][:cols]
+		id := int(ids[r])
+		if id < 0 {
+			clear(out)
+			return
+		}
+		var hit float32
+		if id < cols {
+			hit = fx.Mul(fx.Sub(in[id], 1), scale) // before out, which may be in
+		}
+		c.cpu.Elem(kern.Scale, out, kern.Scalars{scale}, in)
+		if id < cols {
+			out[id] = hit
+		}
+	})
+}
