@@ -57,6 +57,7 @@ var homes = map[string][]string{
 	"go.uber.org/fx":                             {"p2p/p2ptest"},
 	"github.com/mmcloughlin/avo":                 {"gpu/cpu/kern/gen"},
 	"golang.org/x/term":                          {"cmd/openledger"},
+	"golang.org/x/text":                          {"gpu/format/tokenizer"},
 	"golang.org/x/tools":                         {},
 	"pgregory.net/rapid":                         {},
 	"go.uber.org/goleak":                         {},

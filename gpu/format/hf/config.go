@@ -49,39 +49,33 @@ func ReadConfig(b []byte) (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	f, err := newFields(v)
-	if err != nil {
-		return c, err
-	}
+	f := fields{format.NewFields(v)}
 	kind := f.family()
 	a := &c.Arch
-	a.Layers = f.uint("num_hidden_layers", nil)
-	a.Hidden = f.uint("hidden_size", nil)
-	a.Inner = f.uint("intermediate_size", nil)
-	a.Heads = f.uint("num_attention_heads", nil)
+	a.Layers = f.Uint("num_hidden_layers", nil)
+	a.Hidden = f.Uint("hidden_size", nil)
+	a.Inner = f.Uint("intermediate_size", nil)
+	a.Heads = f.Uint("num_attention_heads", nil)
 	if kind == "llama" { // the others' defaults are numbers of certain models
-		a.KVHeads = f.uint("num_key_value_heads", &a.Heads)
+		a.KVHeads = f.Uint("num_key_value_heads", &a.Heads)
 	} else {
-		a.KVHeads = f.uint("num_key_value_heads", nil)
+		a.KVHeads = f.Uint("num_key_value_heads", nil)
 	}
 	a.HeadDim = f.headDim(a.Hidden, a.Heads)
-	a.Vocab = f.uint("vocab_size", nil)
-	a.Positions = f.uint("max_position_embeddings", nil)
-	a.EpsBits = f.float("rms_norm_eps", 1e-6)
-	a.Tied = f.flag("tie_word_embeddings")
+	a.Vocab = f.Uint("vocab_size", nil)
+	a.Positions = f.Uint("max_position_embeddings", nil)
+	a.EpsBits = f.Float("rms_norm_eps", 1e-6)
+	a.Tied = f.Flag("tie_word_embeddings", false)
 	f.biases(kind, a)
 	f.window(kind)
 	f.rope(&a.Rope)
 	c.BOS, c.EOS = f.tokens("bos_token_id"), f.tokens("eos_token_id")
 	f.fixed()
-	if f.err == nil {
-		f.err = f.rest()
+	if err := f.rest(); err != nil {
+		return Config{}, err
 	}
-	if f.err == nil {
-		f.err = a.Check()
-	}
-	if f.err != nil {
-		return Config{}, f.err
+	if err := a.Check(); err != nil {
+		return Config{}, err
 	}
 	for _, id := range slices.Concat(c.BOS, c.EOS) {
 		if id >= a.Vocab {
@@ -91,122 +85,49 @@ func ReadConfig(b []byte) (Config, error) {
 	return c, nil
 }
 
-// fields are the members of an object of which not all have been asked for. Its
-// methods do nothing after the first error.
-type fields struct {
-	at   format.Value
-	m    map[string]format.Value
-	keys []string // in file order
-	err  error
-}
+// fields are the members of config.json, or of an object within, not yet read.
+type fields struct{ *format.Fields }
 
-func newFields(v format.Value) (*fields, error) {
-	f := &fields{at: v, m: map[string]format.Value{}}
-	return f, v.Object(func(key string, v format.Value) error {
-		f.m[key] = v
-		f.keys = append(f.keys, key)
-		return nil
-	})
-}
-
-// take removes a field. null is as good as absent.
-func (f *fields) take(name string) (format.Value, bool) {
-	v, ok := f.m[name]
-	delete(f.m, name)
-	return v, ok && !v.IsNull() && f.err == nil
-}
-
-func (f *fields) missing(name string) {
-	if f.err == nil {
-		f.err = f.at.Fail("%s is missing", name)
-	}
-}
-
-// uint reads an integer; without a default it must be there.
-func (f *fields) uint(name string, otherwise *uint32) uint32 {
-	v, ok := f.take(name)
-	if !ok {
-		if otherwise != nil {
-			return *otherwise
-		}
-		f.missing(name)
-		return 0
-	}
-	var n uint64
-	n, f.err = v.Uint(math.MaxUint32)
-	return uint32(n)
-}
-
-func (f *fields) headDim(hidden, heads uint32) uint32 {
+func (f fields) headDim(hidden, heads uint32) uint32 {
 	if heads != 0 && hidden%heads == 0 {
 		d := hidden / heads
-		return f.uint("head_dim", &d)
+		return f.Uint("head_dim", &d)
 	}
-	return f.uint("head_dim", nil)
+	return f.Uint("head_dim", nil)
 }
 
-// float reads a number and rounds it once to binary32; zero as default means that
-// it must be there.
-func (f *fields) float(name string, otherwise float32) uint32 {
-	v, ok := f.take(name)
+func (f fields) family() string {
+	v, ok := f.Need("architectures")
 	if !ok {
-		if otherwise == 0 {
-			f.missing(name)
-		}
-		return math.Float32bits(otherwise)
-	}
-	var x float32
-	x, f.err = v.Float32()
-	return math.Float32bits(x)
-}
-
-func (f *fields) flag(name string) (on bool) {
-	if v, ok := f.take(name); ok {
-		on, f.err = v.Bool()
-	}
-	return on
-}
-
-func (f *fields) text(name string) (s string) {
-	if v, ok := f.take(name); ok {
-		s, f.err = v.Text()
-	}
-	return s
-}
-
-func (f *fields) family() string {
-	v, ok := f.take("architectures")
-	if !ok {
-		f.missing("architectures")
 		return ""
 	}
 	var class []string
-	f.err = v.Array(func(i int, v format.Value) error {
+	f.Err = v.Array(func(i int, v format.Value) error {
 		s, err := v.Text()
 		class = append(class, s)
 		return err
 	})
-	kind := f.text("model_type")
+	kind := f.Text("model_type")
 	for _, k := range families {
 		if len(class) == 1 && class[0] == k.class {
-			if kind != k.kind && f.err == nil {
-				f.err = f.at.Unsupported("model_type %q is not %q, as architectures %s has it", kind, k.kind, k.class)
+			if kind != k.kind && f.Err == nil {
+				f.Err = f.At.Unsupported("model_type %q is not %q, as architectures %s has it", kind, k.kind, k.class)
 			}
 			return kind
 		}
 	}
-	if f.err == nil {
-		f.err = v.Unsupported("%.80q; LlamaForCausalLM, MistralForCausalLM and Qwen2ForCausalLM are read", class)
+	if f.Err == nil {
+		f.Err = v.Unsupported("%.80q; LlamaForCausalLM, MistralForCausalLM and Qwen2ForCausalLM are read", class)
 	}
 	return kind
 }
 
-func (f *fields) biases(kind string, a *Arch) {
+func (f fields) biases(kind string, a *Arch) {
 	switch kind {
 	case "llama":
-		a.BiasQKV = f.flag("attention_bias")
+		a.BiasQKV = f.Flag("attention_bias", false)
 		a.BiasOut = a.BiasQKV
-		a.BiasMLP = f.flag("mlp_bias")
+		a.BiasMLP = f.Flag("mlp_bias", false)
 	case "qwen2":
 		a.BiasQKV = true
 	}
@@ -214,21 +135,21 @@ func (f *fields) biases(kind string, a *Arch) {
 
 // window refuses sliding windows. A Mistral without the field has one of 4,096;
 // a Qwen2 has one only if use_sliding_window says so.
-func (f *fields) window(kind string) {
-	v, there := f.m["sliding_window"]
-	delete(f.m, "sliding_window")
+func (f fields) window(kind string) {
+	v, there := f.Peek("sliding_window")
+	f.Take("sliding_window")
 	switch {
-	case f.err != nil:
+	case f.Err != nil:
 	case kind == "mistral" && !there:
-		f.err = f.at.Unsupported("sliding_window is missing, which means 4096; only null is supported")
+		f.Err = f.At.Unsupported("sliding_window is missing, which means 4096; only null is supported")
 	case kind != "qwen2" && there && !v.IsNull():
-		f.err = v.Unsupported("attention through a sliding window; only null is supported")
+		f.Err = v.Unsupported("attention through a sliding window; only null is supported")
 	}
-	v, there = f.take("layer_types")
+	v, there = f.Take("layer_types")
 	if !there {
 		return
 	}
-	f.err = v.Array(func(i int, v format.Value) error {
+	f.Err = v.Array(func(i int, v format.Value) error {
 		s, err := v.Text()
 		if err == nil && s != "full_attention" {
 			err = v.Unsupported("layer %d has %.40q; only full_attention is supported", i, s)
@@ -238,8 +159,8 @@ func (f *fields) window(kind string) {
 }
 
 // tokens reads an id or a list of ids.
-func (f *fields) tokens(name string) (ids []uint32) {
-	v, ok := f.take(name)
+func (f fields) tokens(name string) (ids []uint32) {
+	v, ok := f.Take(name)
 	if !ok {
 		return nil
 	}
@@ -251,39 +172,38 @@ func (f *fields) tokens(name string) (ids []uint32) {
 		return err
 	}
 	if v.IsArray() {
-		f.err = v.Array(one)
+		f.Err = v.Array(one)
 	} else {
-		f.err = one(0, v)
+		f.Err = one(0, v)
 	}
 	return ids
 }
 
 // fixed checks the fields of which one value is supported.
-func (f *fields) fixed() {
-	if v, ok := f.m["hidden_act"]; ok && f.err == nil {
-		if s := f.text("hidden_act"); f.err == nil && s != "silu" {
-			f.err = v.Unsupported("%.40q; only silu is supported", s)
+func (f fields) fixed() {
+	if v, ok := f.Peek("hidden_act"); ok && f.Err == nil {
+		if s := f.Text("hidden_act"); f.Err == nil && s != "silu" {
+			f.Err = v.Unsupported("%.40q; only silu is supported", s)
 		}
 	}
 	for _, name := range []string{"pretraining_tp", "partial_rotary_factor"} {
-		v, ok := f.m[name]
-		if x := f.float(name, 1); ok && f.err == nil && x != math.Float32bits(1) {
-			f.err = v.Unsupported("only 1 is supported")
+		v, ok := f.Peek(name)
+		if x := f.Float(name, 1); ok && f.Err == nil && x != math.Float32bits(1) {
+			f.Err = v.Unsupported("only 1 is supported")
 		}
 	}
 }
 
 // rest looks at what nobody asked for.
-func (f *fields) rest() error {
-	for _, key := range f.keys {
-		v, left := f.m[key]
+func (f fields) rest() error {
+	return f.Rest(func(key string, v format.Value) error {
 		switch {
-		case !left || v.IsNull() || slices.Contains(noFunction, key):
+		case slices.Contains(noFunction, key):
 		case !slices.Contains(mustBeOff, key):
 			return v.Unsupported("this program does not know the field, so it does not know the model")
 		case !v.IsZero():
 			return v.Unsupported("the field would change what the model computes")
 		}
-	}
-	return nil
+		return nil
+	})
 }
