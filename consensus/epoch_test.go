@@ -411,6 +411,7 @@ func TestCONS45NullifyAloneMayBeSignedUpToB(t *testing.T) {
 // TestCONS23MoreThanFHaveNullified: nobody waits for its own timer then.
 func TestCONS23MoreThanFHaveNullified(t *testing.T) {
 	r := newEpochRig(t, 3, false, nil)
+	r.step(Work{true})
 	if out := r.say(r.vote(0, cert.Nullify, 1, nil)); len(out.Send) > 0 {
 		t.Errorf("after one: sent %v", kinds(out.Send))
 	}

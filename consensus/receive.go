@@ -61,8 +61,8 @@ func (c *Core) count(v *msg.Vote) {
 		}
 		return
 	}
-	// A third of the power that gives the view up wakes the timers.
-	if v.Kind == cert.Nullify && v.View == c.cur && c.woke == 0 && power > c.cfg.Set.Faulty() {
+	// A third of the power that gives the view up wakes the timers, and we join it.
+	if v.Kind == cert.Nullify && v.View == c.cur && power > c.cfg.Set.Faulty() {
 		c.dirty = true
 	}
 }

@@ -4,9 +4,12 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/state"
+	"github.com/openledger/openledger/node/member"
 	"github.com/openledger/openledger/rpc/api"
 )
 
@@ -65,4 +68,31 @@ func (n *Node) NodePeers(context.Context, api.Empty) (api.NodePeers, error) {
 func (n *Node) AdminStop(context.Context, api.Empty) (api.Empty, error) {
 	n.stop()
 	return api.Empty{}, nil
+}
+
+// AdminResume implements api.NodeBackend. A word that is refused is an error.
+func (n *Node) AdminResume(ctx context.Context, p api.ResumeParams) (api.Resume, error) {
+	lag := n.lag()
+	s, err := n.member.Resume(ctx, p.Checked && lag == 0)
+	switch {
+	case errors.Is(err, member.ErrVotes):
+		return api.Resume{}, api.Service("NOT_ABSTAINING", err.Error(), "see what the node does with openledger status")
+	case err != nil:
+		return api.Resume{}, err
+	case s.Refusal == "" && lag > 0:
+		s.Refusal = fmt.Sprintf("peers have %d more final blocks: let this node catch up first", lag)
+	}
+	if p.Checked && s.Refusal != "" {
+		return api.Resume{}, api.Service("RESUME_REFUSED", s.Refusal, "look at how it stands with openledger validator resume, without a flag")
+	}
+	accounts := func(list []int) []string {
+		out := []string{}
+		for _, i := range list {
+			out = append(out, n.chain.Set().Entry(i).Address.String())
+		}
+		return out
+	}
+	return api.Resume{Reason: s.Reason, Epoch: s.Epoch, SignedUpTo: s.End, Bound: s.Bound, NullifyFrom: s.Nullify, Certified: s.Certified,
+		Answered: accounts(s.Answered), Silent: accounts(s.Silent), Power: s.Power, Quorum: s.Quorum, IdleMS: s.IdleMS,
+		Refusal: s.Refusal, Given: p.Checked}, nil
 }

@@ -49,7 +49,7 @@ func (n *Node) openLog(cfg *driver.Config) (driver.Log, error) {
 
 // restartLog makes room for a new log. One that cannot be trusted is moved out of
 // the way, for whoever wants to look into it.
-func (n *Node) restartLog(epoch, certified uint64) (bound uint64, err error) {
+func (n *Node) restartLog(epoch, certified uint64, word bool) (bound uint64, err error) {
 	logs, err := filepath.Glob(filepath.Join(n.walDir(), "wal-*.log"))
 	for i := 1; err == nil && len(logs) > 0; i++ {
 		to := fmt.Sprintf("%s-lost-%d", n.walDir(), i)
@@ -64,7 +64,7 @@ func (n *Node) restartLog(epoch, certified uint64) (bound uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return votelog.Restart(n.votelog(), epoch, certified, false)
+	return votelog.Restart(n.votelog(), epoch, certified, word)
 }
 
 // damaged adds what to do to an error that says that files are damaged.

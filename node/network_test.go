@@ -491,3 +491,42 @@ func TestAStuckTransactionOfTheOperatorIsRaised(t *testing.T) {
 	}
 	l.stop()
 }
+
+// TestCONS45OneValidatorAloneResumesByItsOperatorsWord after its log is gone: it
+// waits, says which command helps, and goes on when it was given the word.
+func TestCONS45OneValidatorAloneResumesByItsOperatorsWord(t *testing.T) {
+	w, cfg := alone(t)
+	w.Doc.Params.Consensus.HeartbeatMS = 1_000
+	w.ID, cfg.Genesis = w.Doc.ChainID(), w.Doc
+	l := run(t, cfg)
+	l.send(w.Transfer(0, 1, 1))
+	resume := func(checked bool) (api.Resume, error) {
+		return l.AdminResume(within(t), api.ResumeParams{Checked: checked})
+	}
+	var said *api.Error
+	if _, err := resume(true); !errors.As(err, &said) || said.Data.Code != "NOT_ABSTAINING" {
+		t.Fatalf("a validator that votes takes a word: %v", err)
+	}
+	l.stop()
+	if err := os.RemoveAll(l.walDir()); err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	if s, err := l.NodeStatus(within(t), api.Empty{}); err != nil || s.State != "observing" || !strings.Contains(fmt.Sprint(s.Warnings), "openledger validator resume") {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if _, err := resume(true); !errors.As(err, &said) || said.Data.Code != "RESUME_REFUSED" || !strings.Contains(said.Message, "stood still") {
+		t.Fatalf("the word is taken while the last block is new: %v", err)
+	}
+	s, err := resume(false)
+	for ctx := within(t); err == nil && strings.Contains(s.Refusal, "stood still") && pause(ctx, 20*time.Millisecond); {
+		s, err = resume(false)
+	}
+	if err != nil || s.Refusal != "" || s.Given || s.Bound != 0 || s.SignedUpTo == 0 || s.Quorum != 1 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if s, err = resume(true); err != nil || !s.Given {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	l.send(w.Transfer(0, 1, 2))
+}

@@ -22,7 +22,7 @@ func newValidatorCmd(a *app) *cobra.Command {
 		Long: "A validator is an account with a self bond and the vote key of its node. Register it, keep the node running with both keys, and it\n" +
 			"enters the set two epochs later: the node says each epoch that it is ready.",
 	}
-	cmd.AddCommand(newValidatorRegisterCmd(a), newValidatorEditCmd(a), newValidatorUnjailCmd(a), newValidatorListCmd(a))
+	cmd.AddCommand(newValidatorRegisterCmd(a), newValidatorEditCmd(a), newValidatorUnjailCmd(a), newValidatorResumeCmd(a), newValidatorListCmd(a))
 	return cmd
 }
 

@@ -15,6 +15,8 @@ type guarded interface {
 	Bound(epoch uint64) uint64
 	// Nullify is the first of them of which Nullify alone may be signed, 0 for none.
 	Nullify(epoch uint64) uint64
+	// Permit keeps the operator's word: that view of the epoch, durably.
+	Permit(epoch, from uint64) error
 	// Close is called when the log cannot be trusted, before Restart.
 	Close() error
 }

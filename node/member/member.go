@@ -36,8 +36,9 @@ type Config struct {
 	OpenLog func(*driver.Config) (driver.Log, error)
 	// Restart makes room for a new log of which nothing up to the view bound is
 	// signed, when others of a quorum of power have shown that the view certified of
-	// an epoch is (CONS-45). nil: a lost log is an error, and nobody is asked.
-	Restart func(epoch, certified uint64) (bound uint64, err error)
+	// an epoch is, or its operator's word stands for the quorum (CONS-45). nil: a lost
+	// log is an error, and nobody is asked.
+	Restart func(epoch, certified uint64, word bool) (bound uint64, err error)
 	// Epoch is told of the set of each epoch before anything happens in it; may be
 	// nil.
 	Epoch func(*valset.Set)
@@ -55,6 +56,9 @@ type Member struct {
 	abstains atomic.Pointer[Abstaining] // nil: nothing hinders it to vote
 	part     atomic.Pointer[part]
 	upcoming upcoming
+
+	word      atomic.Pointer[word]               // of the operator, until it is acted on
+	interrupt atomic.Pointer[context.CancelFunc] // ends the present driver, nil while there is none
 }
 
 // part is what this node does in one validator epoch.
@@ -128,7 +132,7 @@ func (m *Member) open() error {
 	m.abstains.Store(nil)
 	if g, ok := m.log.(guarded); ok && g.Bound(set.Epoch()) > 0 {
 		cfg.Core.NoSignUpTo, cfg.Core.NullifyFrom = g.Bound(set.Epoch()), g.Nullify(set.Epoch())
-		m.abstains.Store(&Abstaining{Epoch: set.Epoch(), Bound: cfg.Core.NoSignUpTo})
+		m.abstains.Store(&Abstaining{Epoch: set.Epoch(), Bound: cfg.Core.NoSignUpTo, Nullify: cfg.Core.NullifyFrom, since: m.cfg.Driver.Clock.Now()})
 	}
 	if opened {
 		m.gate.know(&cfg.Core, cfg.Records, m.cfg.Restart == nil)
@@ -181,7 +185,7 @@ func (m *Member) Run(ctx context.Context) error {
 		}
 		var err error
 		if d != nil {
-			err = m.vote(ctx, d)
+			err = m.turn(ctx, d)
 		} else if a := m.abstains.Load(); a != nil && a.Lost != nil {
 			err = m.observe(ctx)
 		} else {
@@ -196,6 +200,19 @@ func (m *Member) Run(ctx context.Context) error {
 		set := m.cfg.Chain.Set()
 		m.cfg.Log.Info("epoch", "number", set.Epoch(), "validators", set.Len(), "own", m.Index())
 	}
+}
+
+// turn runs the driver of an epoch, until the operator interrupts it to resume.
+func (m *Member) turn(ctx context.Context, d *driver.Driver) error {
+	turn, stop := context.WithCancel(ctx)
+	defer stop()
+	m.interrupt.Store(&stop)
+	err := m.vote(turn, d)
+	m.interrupt.Store(nil)
+	if w := m.word.Swap(nil); w != nil && err == nil && ctx.Err() == nil {
+		return m.resume(w)
+	}
+	return err
 }
 
 // Elected reports whether this node votes above the head: its key is in the set,

@@ -29,16 +29,19 @@ type Abstaining struct {
 	// Lost is why its log cannot be trusted, while the node only follows; nil when a
 	// new log was begun.
 	Lost *votelog.Lost
-	// Of an Epoch nothing is signed up to view Bound.
-	Epoch, Bound uint64
+	// Of an Epoch nothing is signed up to view Bound, but Nullify from the view of
+	// that name on, if it is not 0.
+	Epoch, Bound, Nullify uint64
+
+	since uint64 // monotonic milliseconds
 }
 
 // Warning is the line for the operator.
 func (a *Abstaining) Warning() string {
 	if a.Lost != nil {
-		return fmt.Sprintf("this validator does not vote: %v; it votes again, some views later, when other validators with a quorum of power have said how far they are", a.Lost)
+		return fmt.Sprintf("this validator does not vote: %v; it votes again, some views later, when other validators with a quorum of power have said how far they are; if they cannot, because this is the only validator or too many have lost their logs: openledger validator resume", a.Lost)
 	}
-	return fmt.Sprintf("this validator signs nothing up to view %d of epoch %d, because the record of what it had signed was not whole; it votes again after that", a.Bound, a.Epoch)
+	return fmt.Sprintf("this validator signs nothing up to view %d of epoch %d, because the record of what it had signed was not whole; it votes again after that; if the network stands still: openledger validator resume", a.Bound, a.Epoch)
 }
 
 // Abstains returns why this validator does not vote now, nil if it does or is none.
@@ -58,7 +61,7 @@ func (m *Member) Abstains() *Abstaining {
 // found out from where on it may vote.
 func (m *Member) abstain(lost *votelog.Lost) {
 	m.cfg.Log.Error("this validator observes: it may have signed what its log does not say", "reason", lost.Reason)
-	m.abstains.Store(&Abstaining{Lost: lost})
+	m.abstains.Store(&Abstaining{Lost: lost, since: m.cfg.Driver.Clock.Now()})
 	m.part.Store(&part{index: -1})
 }
 
@@ -88,7 +91,7 @@ func (m *Member) observe(ctx context.Context) error {
 		m.cfg.Log.Warn("close the write-ahead log", "err", err)
 	}
 	m.log = nil
-	bound, err := m.cfg.Restart(epoch, certified)
+	bound, err := m.cfg.Restart(epoch, certified, m.word.Swap(nil) != nil)
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func (m *Member) observe(ctx context.Context) error {
 
 // question asks the other validators of the present epoch for their certificates
 // until those that have answered have a quorum of power, this one counted if self
-// is set. It returns the highest view they show to be certified, and ok false if
+// is set, or, if it is not, the operator's word stands for that. It returns the highest view they show to be certified, and ok false if
 // ctx ended or one shows a certificate with this key that knows denies.
 func (m *Member) question(ctx context.Context, self bool, knows func(*cert.Certificate) bool) (epoch, certified uint64, ok bool) {
 	var set *valset.Set
@@ -129,6 +132,9 @@ func (m *Member) question(ctx context.Context, self bool, knows func(*cert.Certi
 		}
 		if power >= set.Quorum() {
 			return set.Epoch(), certified, true
+		}
+		if w := m.word.Load(); w != nil && !self && w.epoch == set.Epoch() {
+			return w.epoch, max(certified, w.certified), true
 		}
 		if !pause(ctx, questionPause) {
 			return 0, 0, false

@@ -258,7 +258,7 @@ func Restart(cfg Config, epoch, certified uint64, word bool) (bound uint64, err 
 		certified = max(certified, g.Lease().End)
 	}
 	g, err := keystore.RestartGuard(cfg.Guard, cfg.ID, epoch, certified+Margin)
-	if err == nil && word {
+	if err == nil && word && g.Lease().Epoch == epoch {
 		err = g.Permit(from)
 	}
 	if err != nil {
@@ -283,6 +283,15 @@ func (l *Log) Bound(epoch uint64) uint64 { return l.guard.Bound(epoch) }
 // Nullify is the first view of an epoch of which Nullify alone may be signed,
 // although nothing else up to Bound may; 0 for none.
 func (l *Log) Nullify(epoch uint64) uint64 { return l.guard.Nullify(epoch) }
+
+// Permit keeps the operator's word, durably: from this view of an epoch on up to
+// Bound, Nullify alone may be signed. It takes effect in the next core.
+func (l *Log) Permit(epoch, from uint64) error {
+	if l.guard.Lease().Epoch != epoch {
+		return nil
+	}
+	return l.guard.Permit(from)
+}
 
 // Last is the highest view of an own word that the log held when it was opened. A
 // peer that shows a later word of the key proves that the log is an older copy,

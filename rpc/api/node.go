@@ -10,6 +10,30 @@ type NodeBackend interface {
 	NodePeers(context.Context, Empty) (NodePeers, error)
 	NodeDoctor(context.Context, Empty) (NodeDoctor, error)
 	AdminStop(context.Context, Empty) (Empty, error)
+	AdminResume(context.Context, ResumeParams) (Resume, error)
+}
+
+// ResumeParams are those of admin_resume.
+type ResumeParams struct {
+	Checked bool `json:"checked,omitempty"` // the operator's word: no other process signs with this key
+}
+
+// Resume is how a validator that does not vote stands, and whether its operator's
+// word was taken (CONS-45). Views are those of Epoch.
+type Resume struct {
+	Reason      string   `json:"reason"` // why it does not vote
+	Epoch       uint64   `json:"epoch"`
+	SignedUpTo  uint64   `json:"signed_up_to"` // nothing of a later view was signed; 0: not known
+	Bound       uint64   `json:"bound"`        // nothing up to here is signed again; 0: no new log yet
+	NullifyFrom uint64   `json:"nullify_from"` // except Nullify, from here on; 0: none
+	Certified   uint64   `json:"certified"`    // highest certified view that anybody who answered has shown
+	Answered    []string `json:"answered"`     // accounts of other validators
+	Silent      []string `json:"silent"`
+	Power       uint64   `json:"power"` // of those who answered
+	Quorum      uint64   `json:"quorum"`
+	IdleMS      uint64   `json:"idle_ms"` // since the newest final block
+	Refusal     string   `json:"refusal"` // why the word is not taken now; empty: it would be
+	Given       bool     `json:"given"`   // it was taken
 }
 
 // NodeStatus is the answer of node_status.
@@ -65,4 +89,5 @@ var nodeMethods = []Method{
 	def("node_peers", Read, "Connected peers.", `{}`, Backend.NodePeers),
 	def("node_doctor", Admin, "Self-diagnosis of the running node.", `{}`, Backend.NodeDoctor),
 	def("admin_stop", Admin, "Stop the node gracefully.", `{}`, Backend.AdminStop),
+	def("admin_resume", Admin, "How a validator that lost the record of its votes stands; with checked, its operator's word to go on.", `{"checked":true}`, Backend.AdminResume),
 }

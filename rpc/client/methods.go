@@ -35,6 +35,11 @@ func (c *Client) AdminStop(ctx context.Context, p api.Empty) (api.Empty, error) 
 	return call[api.Empty, api.Empty](ctx, c, "admin_stop", p)
 }
 
+// AdminResume calls admin_resume.
+func (c *Client) AdminResume(ctx context.Context, p api.ResumeParams) (api.Resume, error) {
+	return call[api.ResumeParams, api.Resume](ctx, c, "admin_resume", p)
+}
+
 // ChainHead calls chain_head.
 func (c *Client) ChainHead(ctx context.Context, p api.Empty) (api.ChainHead, error) {
 	return call[api.Empty, api.ChainHead](ctx, c, "chain_head", p)

@@ -42,6 +42,7 @@ type machine struct {
 	ended chan struct{} // closed when no process will come any more
 	flips int           // of bits in the log, at the next starts
 	doom  atomic.Int64  // so many of its next processes die at some operation
+	wiped atomic.Bool   // its log is deleted before the next start
 
 	mu      sync.Mutex
 	durable map[[32]byte]bool // own votes on stable storage, by hash
@@ -125,6 +126,9 @@ func (m *machine) damage(life int) {
 	if m.fault == Amnesia || m.fault == Twin {
 		m.disk.Load(nil)
 		m.keys.Load(nil)
+	}
+	if m.wiped.Swap(false) {
+		m.disk.Load(nil)
 	}
 	if m.flips == 0 {
 		return
@@ -240,9 +244,9 @@ func (m *machine) votelog() votelog.Config {
 	return votelog.Config{Files: m.disk, Guard: guardFile{m.keys}, ID: keystore.GuardID{Key: m.vote.Public(), ChainID: m.s.w.ID, Machine: "m"}}
 }
 
-func (m *machine) restart(epoch, certified uint64) (uint64, error) {
+func (m *machine) restart(epoch, certified uint64, word bool) (uint64, error) {
 	m.s.count("log lost")
-	bound, err := votelog.Restart(m.votelog(), epoch, certified, false)
+	bound, err := votelog.Restart(m.votelog(), epoch, certified, word)
 	m.s.trace("machine %d begins a new log and signs nothing up to view %d of epoch %d: %v", m.id, bound, epoch, err)
 	return bound, err
 }
@@ -309,6 +313,23 @@ func (m *machine) gossip(v tx.Verified) {
 		if to != m {
 			m.s.send(m, to, v.Bytes(), func() { to.admit(v, false) })
 		}
+	}
+}
+
+// resume is the operator of a validator that does not vote: it looks, and gives the
+// word as soon as the node takes it.
+func (m *machine) resume(ctx context.Context) {
+	p := m.process()
+	if p == nil {
+		return
+	}
+	switch st, err := p.member.Resume(ctx, true); {
+	case errors.Is(err, member.ErrVotes) || m.s.crashed(err) || ctx.Err() != nil:
+	case err != nil:
+		m.s.fail("resume", "machine %d: %v", m.id, err)
+	case st.Refusal == "":
+		m.s.trace("machine %d has its operator's word: %+v", m.id, st)
+		m.s.count("word")
 	}
 }
 

@@ -48,6 +48,13 @@ func (s *Sim) plan() {
 		m, room := pick(), r.IntN(100_000)
 		at(func() { m.disk.Fill(room) })
 	}
+	for i := range s.p.Forget {
+		time.AfterFunc(s.p.Heal/3+time.Duration(i)*s.p.ForgetGap, func() {
+			s.trace("machine %d loses its log", i)
+			s.machines[i].wiped.Store(true)
+			s.machines[i].kill(false)
+		})
+	}
 	for i := range s.p.Kills {
 		s.machines[i%len(s.machines)].doom.Add(1)
 	}

@@ -45,6 +45,10 @@ type Profile struct {
 	Turnover     bool          // stakes move each epoch; the last follower joins, validator 1 leaves
 	Epochs       uint64        // that must have ended in a run with Turnover
 
+	Forget    int           // validators that lose their logs in the middle of the run
+	ForgetGap time.Duration // between two of them
+	Operators bool          // who look after a validator that abstains, and give their word
+
 	Heal time.Duration // when the faults end
 	Rest time.Duration // in which the network must decide everything after that
 }
@@ -95,6 +99,13 @@ func Story() Profile {
 func Killed(powers []uint64, times int) Profile {
 	return Profile{Powers: powers, Faults: make([]Fault, len(powers)), Delay: 20 * time.Millisecond, Drift: 500, Kills: times,
 		Transfers: 1 << 20, Heal: time.Duration(times) * 10 * time.Second, Rest: 4 * time.Minute}
+}
+
+// Forgetful is the run of a network in which so many validators, more than f, lose
+// their logs, one after another. Nothing goes on without their operators' word.
+func Forgetful(powers []uint64, lose int, gap time.Duration) Profile {
+	return Profile{Powers: powers, Faults: make([]Fault, len(powers)), Followers: 1, Delay: 20 * time.Millisecond, Drift: 500, Transfers: 60,
+		Forget: lose, ForgetGap: gap, Operators: true, Heal: 30 * time.Second, Rest: 30 * time.Minute}
 }
 
 // corrupt makes validators faulty as long as their power is at most f; instead of

@@ -144,6 +144,15 @@ func (s *Sim) Run() error {
 	}
 	spawn(s.clients)
 	spawn(func(ctx context.Context) { s.every(ctx, look, s.bounded) })
+	if s.p.Operators {
+		spawn(func(ctx context.Context) {
+			s.every(ctx, 10*look, func(ctx context.Context) {
+				for _, m := range s.machines {
+					m.resume(ctx)
+				}
+			})
+		})
+	}
 	s.faults()
 	s.heal()
 	s.converge()

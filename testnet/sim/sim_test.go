@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/openledger/openledger/testnet/sim"
 )
@@ -82,6 +83,37 @@ func TestKilledAgainAndAgain(t *testing.T) {
 				}
 				if n := s.Counts()["the machine has crashed"]; n < *kills*9/10 {
 					t.Errorf("%d processes died, want %d", n, *kills)
+				}
+			})
+		})
+	}
+}
+
+// TestCONS45MoreThanFLoseTheirLogs at once or one after another, and one validator
+// alone: the network stands still until the operators give their word, lives on
+// then, and no key signs twice.
+func TestCONS45MoreThanFLoseTheirLogs(t *testing.T) {
+	for _, x := range []struct {
+		name   string
+		powers []uint64
+		lose   int
+		gap    time.Duration
+	}{
+		{"two of four at once", []uint64{5, 5, 5, 5}, 2, 0},
+		{"two of four, one after another", []uint64{5, 5, 5, 5}, 2, 3 * time.Second},
+		{"one alone", []uint64{1}, 1, 0},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := sim.New(t, sim.Forgetful(x.powers, x.lose, x.gap), *seed)
+				if testing.Verbose() {
+					s.Trace = func(line string) { t.Log(line) }
+				}
+				if err := s.Run(); err != nil {
+					t.Fatal(err)
+				}
+				if n := s.Counts()["word"]; n == 0 {
+					t.Error("nobody had to give a word")
 				}
 			})
 		})
