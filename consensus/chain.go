@@ -93,6 +93,10 @@ func (c *Core) final(path []*block, i int, fin *cert.Certificate) bool {
 	d := Decision{Block: b.hash, Header: b.head, Digests: b.prop.Digests, Leaves: b.prop.Leaves, Finalization: fin}
 	if b.head.Kind == header.KindSeal {
 		d.Proof, c.done = c.sealProof(path, i, fin), true
+		d.Leaves = slices.Clone(d.Leaves)
+		for up := range d.Proof.Headers {
+			d.Leaves = append(d.Leaves, path[i-1-up].prop.Leaves...)
+		}
 	}
 	c.out.Decide = append(c.out.Decide, d)
 	if len(c.decided) == keepDecided {

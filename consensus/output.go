@@ -115,7 +115,7 @@ type Decision struct {
 	Block        header.Hash
 	Header       header.Header
 	Digests      [][32]byte
-	Leaves       [][]byte // the bytes that Header.Justification commits to
+	Leaves       [][]byte // what Header.Justification commits to, then what those of Proof.Headers do
 	Finalization *cert.Certificate
 	Proof        *cert.FinalityProof // of a seal; else nil
 }

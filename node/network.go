@@ -158,7 +158,7 @@ func (n *Node) askHeights(ctx context.Context) {
 // protocols registers what this node answers (P2P-08).
 func (n *Node) protocols() error {
 	list := []stream.Protocol{
-		{Name: nodesync.Protocol, MaxFrame: 1 << 20, MaxTotal: 12 << 20, Deadline: 20 * time.Second, Rate: 4, Burst: 64,
+		{Name: nodesync.Protocol, MaxFrame: nodesync.MaxFrame, MaxTotal: 12 << 20, Deadline: 20 * time.Second, Rate: 4, Burst: 64,
 			Handler: func(_ context.Context, _ peers.ID, req []byte, send func([]byte) error) error {
 				return nodesync.Serve(n.chain, req, send)
 			}},

@@ -12,6 +12,7 @@ import (
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/internal/keys"
+	"github.com/openledger/openledger/internal/merkle"
 )
 
 // I14-live: honest-led views between the last transaction and its finality.
@@ -278,6 +279,9 @@ func (b *book) decided(n *Node, d *consensus.Decision) {
 			b.tellers[tx] = place{d.Finalization.Epoch, d.Finalization.View}
 		}
 	}
+	if !withLeaves(d) {
+		s.fail("CONS-47", "node %s decides %s without its justification", n.name, s.Name(d.Block))
+	}
 	switch d.Header.Kind {
 	case header.KindCarrier:
 		s.fail("I12-epoch", "node %s decides a carrier", n.name)
@@ -285,6 +289,23 @@ func (b *book) decided(n *Node, d *consensus.Decision) {
 		n.sealed(&commit{root: consensus.Root{Header: d.Header}, proof: d.Proof})
 	}
 	b.final(n, d.Block, &d.Header)
+}
+
+// withLeaves reports whether a decision brings what its header commits to, and then
+// what those of the carriers do that prove it.
+func withLeaves(d *consensus.Decision) bool {
+	heads, leaves := []header.Header{d.Header}, d.Leaves
+	if d.Proof != nil {
+		heads = append(heads, d.Proof.Headers...)
+	}
+	for i := range heads {
+		n := heads[i].View - heads[i].ParentView
+		if n > uint64(len(leaves)) || merkle.Root(leaves[:n]) != heads[i].Justification {
+			return false
+		}
+		leaves = leaves[n:]
+	}
+	return len(leaves) == 0
 }
 
 // sealed asserts that a node ends its epoch with a proof (I12).

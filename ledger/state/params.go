@@ -53,8 +53,7 @@ type Consensus struct {
 	CertifyMS   uint64   `json:"certify_ms"`   // between aggregate certificates
 	DriftMS     uint64   `json:"drift_ms"`     // how far a block's time may run ahead
 	LagMS       uint64   `json:"lag_ms"`       // how far it may lie behind
-	BlockBytes  uint64   `json:"block_bytes"`
-	BatchBytes  uint64   `json:"batch_bytes"`
+	BlockBytes  uint64   `json:"block_bytes"`  // most bytes of a block's encoded batches
 }
 
 // Staking are the parameters of validators and their stakes.
@@ -66,6 +65,10 @@ type Staking struct {
 	MinSelfBond   fixed.Amount `json:"min_self_bond"`  // of a validator that may be elected
 	BeaconBlocks  uint64       `json:"beacon_blocks"`  // VRF blocks between a commitment and its seed
 }
+
+// MaxBlockBytes is the largest block_bytes: with its header, certificate and
+// justification such a body is one frame of blocks/1 (P2P-08).
+const MaxBlockBytes = 896 << 10
 
 // LocalParams are the parameters of a local network.
 func LocalParams() Params {
@@ -89,7 +92,7 @@ func LocalParams() Params {
 		CommitEpochs:   2,
 		Rates:          econ.DefaultRates(),
 		Consensus: Consensus{DeltaMS: 500, DeltaCapMS: 30_000, PaceMS: 20, HeartbeatMS: 5_000, CertifyMS: 1_000,
-			DriftMS: 500, LagMS: 30_000, BlockBytes: 4 << 20, BatchBytes: 64 << 10},
+			DriftMS: 500, LagMS: 30_000, BlockBytes: MaxBlockBytes},
 		Staking: Staking{UnbondingMS: 10_000, MaxValidators: 16, PowerCapBPS: 1_000, MinSelfBond: fixed.OPEN, BeaconBlocks: 2},
 	}
 }
@@ -144,8 +147,7 @@ func (p Params) Check() error {
 		{"certify_ms", c.CertifyMS, 200, 10_000},
 		{"drift_ms", c.DriftMS, 0, 2_000},
 		{"lag_ms", c.LagMS, 5_000, 120_000},
-		{"block_bytes", c.BlockBytes, 1 << 17, 16 << 20},
-		{"batch_bytes", c.BatchBytes, 1 << 10, 64 << 10},
+		{"block_bytes", c.BlockBytes, 128 << 10, MaxBlockBytes},
 		{"unbonding_ms", s.UnbondingMS, p.EpochMS, year},
 		{"max_validators", s.MaxValidators, 1, valset.MaxValidators},
 		{"power_cap_bps", s.PowerCapBPS, 1, econ.BPS},

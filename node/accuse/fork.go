@@ -152,17 +152,21 @@ func branch(r Records, from uint64) (evidence.Branch, error) {
 		if err != nil {
 			return out, err
 		}
-		block := evidence.Block{Header: *hd}
+		var leaves [][]byte
 		raw, err := r.Justification(h)
 		if err == nil {
-			err = enc.Decode(raw, &block.Leaves)
+			err = enc.Decode(raw, &leaves)
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return out, fmt.Errorf("%w: justification of height %d: %w", store.ErrCorrupt, h, err)
 		}
-		out.Blocks = append(out.Blocks, block)
+		list, ok := chain.Justifications(hd, carriers, leaves)
+		if !ok { // evidence.Fork looks whether it can do without
+			list = make([][][]byte, 1+len(carriers))
+		}
+		out.Blocks = append(out.Blocks, evidence.Block{Header: *hd, Leaves: list[0]})
 		for i := range carriers { // a seal is final by the last of them
-			out.Blocks = append(out.Blocks, evidence.Block{Header: carriers[i]})
+			out.Blocks = append(out.Blocks, evidence.Block{Header: carriers[i], Leaves: list[1+i]})
 		}
 		fins = append(fins, fin)
 		hash := out.Blocks[len(out.Blocks)-1].Header.Hash()

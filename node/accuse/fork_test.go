@@ -219,3 +219,43 @@ func written(t *testing.T, blocks []coretest.Final) string {
 	}
 	return dir
 }
+
+// TestCONS52AForkThatOnlyACarrierMadeFinalIsProved: one side goes on after the third
+// block, the other ends the epoch there, and what is final there is the second
+// carrier above its seal.
+func TestCONS52AForkThatOnlyACarrierMadeFinalIsProved(t *testing.T) {
+	for name, x := range map[string]struct {
+		views []uint64 // of the first side
+		seal  uint64   // view of the seal
+		kind  evidence.Kind
+	}{
+		"the seal skipped the view of the other block":        {[]uint64{4}, 5, evidence.NullifyFinalize},
+		"the view of the seal was that of the other block":    {[]uint64{4}, 4, evidence.NotarizeFinalize},
+		"the view of a carrier was that of the other block":   {[]uint64{5}, 4, evidence.NotarizeFinalize},
+		"the other block's view comes after all the carriers": {[]uint64{9}, 4, evidence.NullifyFinalize},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := chaintest.New(t, 4, 2)
+			left, right := []int{0, 1, 2}, []int{0, 1, 3}
+			a := open(t, ledger(t, w, func(c *chain.Chain) { extend(t, w, c, nil, false, 1, 2, 3); extend(t, w, c, left, true, x.views...) }))
+			b := open(t, ledger(t, w, func(c *chain.Chain) {
+				extend(t, w, c, nil, false, 1, 2, 3)
+				w.Signers = right
+				if _, err := c.Commit(w.SealAt(c, x.seal, 2)); err != nil {
+					t.Fatal(err)
+				}
+			}))
+			for _, pair := range [][2]*store.Reader{{a, b}, {b, a}} {
+				v, err := accuse.Fork(pair[0], pair[1], []*valset.Set{w.Set})
+				if err != nil || !v.Forked || v.Height != 4 || v.Power != 2 {
+					t.Fatalf("%+v, %v", v, err)
+				}
+				for i, g := range v.Guilty {
+					if g.Index != i || g.Kind != x.kind {
+						t.Errorf("validator %d for %v, want %v", g.Index, g.Kind, x.kind)
+					}
+				}
+			}
+		})
+	}
+}

@@ -40,7 +40,7 @@ type Block struct {
 	Verified     ledger.VerifiedBlock
 	Finalization *cert.Certificate // of this block or of a descendant
 	Carriers     []header.Header   // of a seal: from just above it up to what Finalization names (CONS-40)
-	Leaves       [][]byte          // what the header's justification commits to; empty if not at hand
+	Leaves       [][]byte          // what the header's justification commits to, then those of Carriers; empty if not at hand
 	Receipts     []ledger.Receipt  // the system's first, if there is one
 }
 

@@ -49,8 +49,8 @@ func (c *Chain) Commit(b *Block) (done bool, err error) {
 
 // Decide makes an executed block the head and returns it; nil if it was
 // committed before. carriers stand between a seal and what fin names. A seal
-// changes Set. The leaves are the block's justification, none if not at hand;
-// they are kept as evidence (CONS-47). Errors: ErrFork, ErrStale if it was never
+// changes Set. The leaves are what the block's justification commits to, then those
+// of the carriers, none if not at hand; they are kept as evidence (CONS-47). Errors: ErrFork, ErrStale if it was never
 // executed, those of the store.
 func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate, carriers []header.Header, leaves ...[]byte) (*Block, error) {
 	if old, err := c.committed(height, hash); old || err != nil {

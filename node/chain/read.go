@@ -101,8 +101,25 @@ func (c *Chain) Carriers(height uint64) ([]header.Header, error) {
 	return carriers, err
 }
 
-// Leaves returns what a committed header's justification commits to; empty if
-// it was not at hand when the block was committed (CONS-47).
+// Justifications cuts leaves into what h's justification commits to and what that
+// of each carrier does; false if they are not that.
+func Justifications(h *header.Header, carriers []header.Header, leaves [][]byte) (list [][][]byte, ok bool) {
+	for i := -1; i < len(carriers); i++ {
+		if i >= 0 {
+			h = &carriers[i]
+		}
+		n := h.View - h.ParentView
+		if h.View < h.ParentView || n > uint64(len(leaves)) || merkle.Root(leaves[:n]) != h.Justification {
+			return nil, false
+		}
+		list, leaves = append(list, leaves[:n:n]), leaves[n:]
+	}
+	return list, len(leaves) == 0
+}
+
+// Leaves returns what a committed header's justification commits to, of a seal
+// then what those of its carriers do; empty if it was not at hand when the block
+// was committed (CONS-47).
 func (c *Chain) Leaves(height uint64) ([][]byte, error) {
 	b, err := c.store.Justification(height)
 	if errors.Is(err, store.ErrNotFound) {

@@ -251,12 +251,23 @@ func (w *World) header(p Parent, view uint64) header.Header {
 func (w *World) Seal(c *chain.Chain, n int) *chain.Block {
 	w.T.Helper()
 	p := w.Head(c)
-	h := w.header(p, p.Header.View+1)
-	h.Kind, h.NextSet = header.KindSeal, p.Roots.NextSet[:]
+	return w.SealAt(c, p.Header.View+1, n)
+}
+
+// SealAt is Seal in a view.
+func (w *World) SealAt(c *chain.Chain, view uint64, n int) *chain.Block {
+	w.T.Helper()
+	p := w.Head(c)
+	h := w.header(p, view)
+	leaves := w.justify(&p.Header, view)
+	h.Kind, h.NextSet, h.Justification = header.KindSeal, p.Roots.NextSet[:], merkle.Root(leaves)
 	b := w.check(ledger.Block{Header: h})
+	b.Leaves = leaves
 	for range n {
 		up := w.header(Parent{h, chain.Outcome{Roots: chain.Roots{State: h.StateRoot, Receipts: h.ReceiptsRoot}}}, h.View+1)
 		up.Kind, up.Height, up.Epoch, up.ParentView, up.SetHash = header.KindCarrier, h.Height, h.Epoch, h.View, h.SetHash
+		leaf := [][]byte{w.certify(cert.Notarize, &h).Encode()}
+		up.Justification, b.Leaves = merkle.Root(leaf), append(b.Leaves, leaf...)
 		b.Carriers, h = append(b.Carriers, up), up
 	}
 	b.Finalization = w.certify(cert.Finalize, &h)

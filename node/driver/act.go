@@ -15,14 +15,6 @@ import (
 // the RecordBlock of a block that holds it.
 const RecordBatch = 64
 
-// Bounds of a block's body: what a leader puts in, in bytes of transactions, and
-// what a validator votes for, in bytes of encoded batches. With its header and
-// certificate a body of the latter size is one frame of blocks/1 (P2P-08).
-const (
-	maxBlockBytes = 768 << 10
-	maxBodyBytes  = 896 << 10
-)
-
 // act carries out one output, field by field in order (CONS-04).
 func (d *Driver) act(ctx context.Context, out consensus.Output) error {
 	if out.Err != nil {

@@ -123,7 +123,7 @@ func (s *batchStore) propose(parent header.Hash, now uint64) (digests [][32]byte
 	for _, i := range order {
 		h := list[i]
 		_, most := s.pool.Weight(nil)
-		if size += len(h.raw); size > maxBlockBytes || weight+h.weight > most || len(digests) == maxProposed {
+		if size += len(h.raw); size > s.most || weight+h.weight > most || len(digests) == maxProposed {
 			break // not a later one: it may follow on this one
 		}
 		weight, txs = weight+h.weight, txs+uint64(len(h.txs))

@@ -59,6 +59,7 @@ type batchStore struct {
 	pool    Pool
 	now     func() uint64
 	limit   bounds
+	most    int                       // bytes of encoded batches in a block
 	accuse  func([]evidence.Evidence) // may be nil
 
 	mu       sync.Mutex
@@ -75,7 +76,7 @@ type batchStore struct {
 }
 
 func newBatchStore(cfg *Config) *batchStore {
-	return &batchStore{chainID: cfg.Core.ChainID, set: cfg.Core.Set, verify: cfg.Verify, accuse: cfg.Accuse, pool: cfg.Pool, now: cfg.Clock.Now, limit: bounds{maxHeldBytes, maxHeldBatches},
+	return &batchStore{chainID: cfg.Core.ChainID, set: cfg.Core.Set, verify: cfg.Verify, accuse: cfg.Accuse, pool: cfg.Pool, most: cfg.BlockBytes, now: cfg.Clock.Now, limit: bounds{maxHeldBytes, maxHeldBatches},
 		batches: map[[32]byte]*held{}, arrival: list.New(), need: map[[32]byte]int{}, blocks: map[header.Hash]*known{}, log: 1, open: map[uint64]int{}}
 }
 
@@ -245,7 +246,7 @@ func (s *batchStore) body(digests [][32]byte) (batches []msg.Batch, txs []tx.Ver
 }
 
 // valid checks the sums of a block whose batches are all held: the counts of its
-// header, and that the encoded body fits one frame of blocks/1.
+// header, and that the encoded body is within block_bytes (CONS-26).
 func (s *batchStore) valid(h *header.Header, digests [][32]byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -257,7 +258,7 @@ func (s *batchStore) valid(h *header.Header, digests [][32]byte) bool {
 		}
 		txs, size = txs+uint64(len(b.txs)), size+len(b.raw)
 	}
-	return txs == h.Txs && uint64(len(digests)) == h.Batches && size <= maxBodyBytes
+	return txs == h.Txs && uint64(len(digests)) == h.Batches && size <= s.most
 }
 
 // raw returns one batch for a peer, nil if it is not held.

@@ -24,7 +24,7 @@ type shelf struct {
 
 func newShelf(t testing.TB, limit bounds) *shelf {
 	w := chaintest.New(t, 4, 2)
-	s := newBatchStore(&Config{Clock: clock.NewManual(0), Core: consensus.Config{ChainID: w.ID, Set: w.Set}, Pool: mempool.New(mempool.DefaultLimits(), w.Open(store.OpenMemory()).View, func() uint64 { return 0 }),
+	s := newBatchStore(&Config{Clock: clock.NewManual(0), Core: consensus.Config{ChainID: w.ID, Set: w.Set}, BlockBytes: 896 << 10, Pool: mempool.New(mempool.DefaultLimits(), w.Open(store.OpenMemory()).View, func() uint64 { return 0 }),
 		Verify: func(raw [][]byte) ([]tx.Verified, error) { return ledger.VerifyTxs(w.ID, raw, nil) }})
 	s.limit = limit
 	return &shelf{s, w}
@@ -43,6 +43,33 @@ func (s *shelf) mustAdd(m *msg.Message) {
 	s.w.T.Helper()
 	if err := s.add(m); err != nil {
 		s.w.T.Fatal(err)
+	}
+}
+
+// TestCONS26ABodyOfMoreThanBlockBytesIsNeitherProposedNorVotedFor fits the parameter
+// to two of three batches, to the byte.
+func TestCONS26ABodyOfMoreThanBlockBytesIsNeitherProposedNorVotedFor(t *testing.T) {
+	s := newShelf(t, bounds{bytes: 1 << 20, batches: 100})
+	var all [][32]byte
+	s.most = 0
+	for i := range uint64(3) {
+		m, digest := s.batch(1 + i)
+		s.mustAdd(m)
+		all = append(all, digest)
+		if i < 2 {
+			s.most += len(s.raw(digest))
+		}
+	}
+	of := func(n uint64) *header.Header { return &header.Header{Txs: n, Batches: n} }
+	if got, txs, err := s.propose(header.Hash{7}, gapPatience); len(got) != 2 || txs != 2 || err != nil {
+		t.Errorf("proposed %d batches, %v", len(got), err)
+	}
+	if !s.valid(of(2), all[:2]) || s.valid(of(3), all) {
+		t.Errorf("two batches are valid: %v, three: %v", s.valid(of(2), all[:2]), s.valid(of(3), all))
+	}
+	s.most--
+	if got, _, err := s.propose(header.Hash{7}, gapPatience); len(got) != 1 || err != nil || s.valid(of(2), all[:2]) {
+		t.Errorf("a byte less: proposed %d batches, two are valid: %v", len(got), s.valid(of(2), all[:2]))
 	}
 }
 

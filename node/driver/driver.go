@@ -78,8 +78,11 @@ type Config struct {
 	Core    consensus.Config
 	Records []consensus.Record
 	Batches [][]byte
-	Chain   *chain.Chain
-	Pool    Pool
+	// BlockBytes is the most that the encoded batches of a block take, the same for
+	// all validators of the epoch: a leader puts in no more, and nobody votes for more.
+	BlockBytes int
+	Chain      *chain.Chain
+	Pool       Pool
 	// Verify checks the transactions of a batch; all or none.
 	Verify  func(raw [][]byte) ([]tx.Verified, error)
 	Net     Network

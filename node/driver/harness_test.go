@@ -191,7 +191,8 @@ func (x *node) start() {
 	cfg := Config{
 		Core:  consensus.Config{ChainID: id, Set: x.n.w.Set, Seed: [32]byte{1}, Key: x.n.w.Votes[x.index], Root: root, Params: consensus.LocalParams()},
 		Chain: x.chain, Pool: x.pool, Net: x, WAL: x.disk, Clock: clock.NewReal(), Workers: 1, Committed: x.committed,
-		Verify: func(raw [][]byte) ([]tx.Verified, error) { return ledger.VerifyTxs(id, raw, x.pool) },
+		BlockBytes: int(x.n.w.Doc.Params.Consensus.BlockBytes),
+		Verify:     func(raw [][]byte) ([]tx.Verified, error) { return ledger.VerifyTxs(id, raw, x.pool) },
 	}
 	syncer := nodesync.New(nodesync.Config{Chain: x.chain, Source: source{x}, Cache: x.pool})
 	cfg.Catchup = syncer.Catchup

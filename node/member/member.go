@@ -110,12 +110,12 @@ func (m *Member) open() error {
 		m.part.Store(&part{index: -1})
 		return nil
 	}
-	core, err := m.core()
-	if err != nil {
+	cfg := m.cfg.Driver
+	var err error
+	if cfg.Core, cfg.BlockBytes, err = m.core(); err != nil {
 		return err
 	}
-	cfg := m.cfg.Driver
-	cfg.Core, cfg.Chain, cfg.Catchup = core, m.cfg.Chain, m.cfg.Syncer.Catchup
+	cfg.Chain, cfg.Catchup = m.cfg.Chain, m.cfg.Syncer.Catchup
 	cfg.Net = gated{cfg.Net, &m.gate}
 	opened := m.log == nil
 	if opened {
@@ -153,19 +153,19 @@ func (m *Member) open() error {
 	return nil
 }
 
-// core is what a core of the epoch above the head decides under. Parameters are
-// those of the state, and hold all epoch.
-func (m *Member) core() (consensus.Config, error) {
+// core is what a core of the epoch above the head decides under, and the parameter
+// block_bytes. Parameters are those of the state, and hold all epoch.
+func (m *Member) core() (consensus.Config, int, error) {
 	c, key := m.cfg.Chain, m.cfg.Key
 	root, err1 := c.Root()
 	start, err2 := c.EpochStart()
 	view, err3 := c.View()
 	if err := errors.Join(err1, err2, err3); err != nil {
-		return consensus.Config{}, err
+		return consensus.Config{}, 0, err
 	}
 	p, err := state.GetParams(view)
 	return consensus.Config{ChainID: c.Env().ChainID, Set: c.Set(), Seed: start.Header.Beacon, Start: start, Root: root,
-		Key: key, BLS: bls.Derive(key), VRF: vrf.Derive(key), Params: timers(p)}, err
+		Key: key, BLS: bls.Derive(key), VRF: vrf.Derive(key), Params: timers(p)}, int(p.Consensus.BlockBytes), err
 }
 
 // timers are the parameters of consensus.

@@ -56,6 +56,15 @@ func TestLiesAboutSeals(t *testing.T) {
 			b[len(b)-1].Carriers = b[len(b)-1].Carriers[:1]
 			return b
 		},
+		"a seal without the leaves of its carriers": func(_ *chaintest.World, b []sync.Block) []sync.Block {
+			last := &b[len(b)-1]
+			last.Leaves = last.Leaves[:1]
+			return b
+		},
+		"a seal without leaves": func(_ *chaintest.World, b []sync.Block) []sync.Block {
+			b[len(b)-1].Leaves = nil
+			return b
+		},
 		"a seal without a certificate": func(_ *chaintest.World, b []sync.Block) []sync.Block {
 			b[len(b)-1].Final = nil
 			return b

@@ -71,7 +71,7 @@ func (g *segment) add(frame []byte) error {
 		err = g.parent.CheckChild(g.hash, &b.Header)
 	}
 	if err == nil {
-		err = b.justified()
+		err = b.justified(len(frame), g.set.Len())
 	}
 	if err == nil && own && !seal && b.Final.Hash() != hash {
 		err = errors.New("certificate of another block")

@@ -172,6 +172,7 @@ func TestAPeerThatLiesIsPunishedAndAnotherOneIsAsked(t *testing.T) {
 		"a header of another chain":             func(b []sync.Block) { b[39].Header.ChainID[0] ^= 1 },
 		"a header that breaks a rule":           func(b []sync.Block) { b[39].Header.Kind = 7 },
 		"a justification with other leaves":     func(b []sync.Block) { b[39].Leaves = b[38].Leaves },
+		"a block without its justification":     func(b []sync.Block) { b[39].Leaves = nil },
 		"a justification with a leaf more":      func(b []sync.Block) { b[39].Leaves = append(b[39].Leaves, nil) },
 		"blocks from another place than asked":  func(b []sync.Block) { copy(b, b[3:]) },
 	}
@@ -301,7 +302,7 @@ func TestBlocksWithoutTheirOwnFinalizationAreProvedByALaterOne(t *testing.T) {
 	}
 	fin := w.Finalize(list[open])
 	for i, b := range list {
-		if _, err := from.Decide(b.Hash, uint64(i+1), fin, nil); err != nil {
+		if _, err := from.Decide(b.Hash, uint64(i+1), fin, nil, b.Leaves...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -332,7 +333,7 @@ func TestANodeWhoseStateDiffersStops(t *testing.T) {
 	p.Roots.State[0] ^= 1
 	bad := w.Child(p, 6)
 	evil := &server{chain: from, change: func(_ sync.Request, b []sync.Block) []sync.Block {
-		return append(b, sync.Block{Header: *bad.Header(), Final: w.Finalize(bad)})
+		return append(b, sync.Block{Header: *bad.Header(), Final: w.Finalize(bad), Leaves: bad.Leaves})
 	}}
 	synctest.Test(t, func(t *testing.T) {
 		c := w.Open(store.OpenMemory())

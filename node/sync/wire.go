@@ -10,7 +10,6 @@ import (
 	"github.com/openledger/openledger/consensus/evidence"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/internal/enc"
-	"github.com/openledger/openledger/internal/merkle"
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/node/chain"
 )
@@ -22,6 +21,7 @@ const Protocol = "blocks/1"
 const (
 	MaxBlocks = 64
 	MaxBytes  = 8 << 20
+	MaxFrame  = 1 << 20
 )
 
 // ErrRequest reports a request that cannot be served.
@@ -36,9 +36,9 @@ type Request struct {
 
 // Block is one frame of the answer. Final is the finalization of this block or
 // of a later one; of a seal it is its own or that of the last of Carriers. Leaves
-// is what Header.Justification commits to, or empty if the peer does not have it
-// or it is above maxLeaves: it is kept as evidence for the case of a fork, and not
-// verified (CONS-47).
+// is what Header.Justification commits to, then what those of Carriers do, or empty
+// where that does not fit into the frame: it is kept as evidence for the case of a
+// fork, and not verified (CONS-47).
 type Block struct {
 	_        struct{} `cbor:",toarray"`
 	Header   header.Header
@@ -48,21 +48,41 @@ type Block struct {
 	Batches  []ledger.Batch
 }
 
-// maxLeaves bounds the justification in a frame, in bytes.
-const maxLeaves = 64 << 10
-
-// justified checks the leaves as far as their hash and length go.
-func (b *Block) justified() error {
-	h, size := &b.Header, 0
+// justified checks the leaves as far as their hash and length go; frame is the
+// length of the frame and n the size of the set. No block comes without them, unless
+// they might not fit: else nobody would be named after a fork (CONS-47, CONS-50).
+func (b *Block) justified(frame, n int) error {
+	if len(b.Leaves) == 0 {
+		if most := b.mostLeaves(n); most <= MaxFrame-min(frame, MaxFrame) {
+			return errors.New("a block without its justification")
+		}
+		return nil
+	}
 	for i, l := range b.Leaves {
-		if size += len(l); len(l) > evidence.MaxLeaf && (i > 0 || h.ParentView > 0) {
+		if len(l) > evidence.MaxLeaf && (i > 0 || b.Header.ParentView > 0) {
 			return fmt.Errorf("leaf %d of %d bytes is no certificate", i, len(l))
 		}
 	}
-	if len(b.Leaves) > 0 && (size > maxLeaves || uint64(len(b.Leaves)) != h.View-h.ParentView || merkle.Root(b.Leaves) != h.Justification) {
+	if _, ok := chain.Justifications(&b.Header, b.Carriers, b.Leaves); !ok {
 		return errors.New("leaves of another justification")
 	}
 	return nil
+}
+
+// mostLeaves bounds the bytes that lawful leaves of the block take in a frame, under
+// a set of n: a certificate for each view since the parent's, and on the root of an
+// epoch a FinalityProof in place of the first.
+func (b *Block) mostLeaves(n int) int {
+	one := 160 + 66*n
+	views := func(h *header.Header) int { return int(min(h.View-min(h.ParentView, h.View), header.MaxGap)) }
+	most := 8 + views(&b.Header)*one
+	if b.Header.ParentView == 0 && b.Header.Epoch > 0 {
+		most += cert.MaxProofHeaders * (header.MaxBytes + 8)
+	}
+	for i := range b.Carriers {
+		most += views(&b.Carriers[i]) * one
+	}
+	return most
 }
 
 // Serve answers a request from the committed chain; above the head it sends
@@ -93,10 +113,11 @@ func Serve(c *chain.Chain, req []byte, send func([]byte) error) error {
 			return fmt.Errorf("height %d: %w", h, err)
 		}
 		b := Block{Header: *hd, Final: fin, Carriers: carriers, Leaves: leaves, Batches: batches}
-		if b.justified() != nil { // too long for a frame
-			b.Leaves = nil
-		}
 		frame := enc.Encode(b)
+		if len(frame) > MaxFrame {
+			b.Leaves = nil
+			frame = enc.Encode(b)
+		}
 		size += len(frame)
 		if err := send(frame); err != nil || hd.Kind == header.KindSeal {
 			return err
