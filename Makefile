@@ -10,7 +10,7 @@ SEED   ?= 0
 export GOFLAGS := -trimpath -buildvcs=false
 export CGO_ENABLED := 0
 FUZZTIME ?= 5s
-RACE   := ./node/... ./p2p/... ./rpc/...
+RACE   := ./node/... ./p2p/... ./rpc/... ./gpu/proc
 # What binds the driver of a card needs cgo and our header of its interface, not the vendor's toolkit.
 CUDA   := CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/gpu/driver/include"
 

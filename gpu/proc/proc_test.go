@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package proc_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/openledger/openledger/gpu"
+	"github.com/openledger/openledger/gpu/proc"
+	"github.com/openledger/openledger/gpu/ref"
+	"github.com/openledger/openledger/internal/fx"
+	"github.com/openledger/openledger/poa/program"
+)
+
+// This test binary is also the worker: a reference device that misbehaves as the
+// variable says.
+const mode = "OPENLEDGER_TEST_WORKER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(mode) == "" {
+		os.Exit(m.Run())
+	}
+	requests, replies, shared, err := proc.Files()
+	if err == nil {
+		err = proc.Serve(requests, replies, shared, faulty{ref.New(1 << 28)})
+	}
+	if err != nil {
+		os.Stderr.WriteString(err.Error())
+		os.Exit(1)
+	}
+}
+
+type faulty struct{ gpu.Device }
+
+func (f faulty) Sync() error {
+	switch os.Getenv(mode) {
+	case "crash":
+		os.Stderr.WriteString("driver fell over")
+		os.Exit(134)
+	case "hang":
+		unix.Pause()
+	case "lost":
+		return gpu.ErrLost
+	}
+	return f.Device.Sync()
+}
+
+func start(t *testing.T, how string, deadline time.Duration) *proc.Device {
+	t.Helper()
+	d, err := proc.Start(proc.Worker{Path: os.Args[0], Env: []string{mode + "=" + how}, Deadline: deadline})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func TestGPU07AWorkerComputes(t *testing.T) {
+	d := start(t, "well", time.Minute)
+	if i := d.Info(); i.Backend != "ref" || i.Memory != 1<<28 {
+		t.Fatalf("%+v", i)
+	}
+	const n = 5 << 20 // 20 MiB: more than one transfer
+	x, err := d.Alloc(fx.F32, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := bytes.Repeat([]byte{0, 0, 128, 63}, n)
+	copy(data[4*(n-1):], []byte{0, 0, 0, 64})
+	if err := d.Upload(x, data); err != nil {
+		t.Fatal(err)
+	}
+	last, err := d.View(x, n-2, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := d.Alloc(fx.F32, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	neg := program.Node{Op: fx.OpNeg, Attrs: []uint64{2}, In: []uint64{0}, Shape: []uint64{2}}
+	if err := errors.Join(d.Run(neg, []gpu.Buffer{last}, y), d.Sync()); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 8)
+	if err := d.Download(got, y); err != nil || !bytes.Equal(got, []byte{0, 0, 128, 191, 0, 0, 0, 192}) {
+		t.Fatalf("%v %v", got, err)
+	}
+	back := make([]byte, 4*n)
+	if err := d.Download(back, x); err != nil || !bytes.Equal(back, data) {
+		t.Fatal("20 MiB do not come back as they went", err)
+	}
+}
+
+func TestErrorsKeepTheirMeaning(t *testing.T) {
+	d := start(t, "well", time.Minute)
+	if _, err := d.Alloc(fx.F32, 1<<30); !errors.Is(err, gpu.ErrMemory) {
+		t.Errorf("4 GiB of 256 MiB: %v", err)
+	}
+	b, err := d.Alloc(fx.F32, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := d.View(b, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _ := ref.New(1<<20).Alloc(fx.F32, 4)
+	for name, err := range map[string]error{
+		"short upload":          d.Upload(b, make([]byte, 15)),
+		"foreign buffer":        d.Free(other),
+		"free a view":           d.Free(v),
+		"wrong number of input": d.Run(program.Node{Op: fx.OpNeg, Attrs: []uint64{4}, In: []uint64{0}, Shape: []uint64{4}}, nil, b),
+		"node out of bounds":    d.Run(program.Node{Op: fx.OpNeg, Attrs: []uint64{0}, In: []uint64{0}, Shape: []uint64{4}}, []gpu.Buffer{b}, b),
+	} {
+		if !errors.Is(err, gpu.ErrArgs) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := d.Free(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Upload(v, make([]byte, 8)); !errors.Is(err, gpu.ErrArgs) {
+		t.Errorf("view of a freed buffer: %v", err)
+	}
+}
+
+func TestGPU07LossesAreTold(t *testing.T) {
+	for _, c := range []struct {
+		how      string
+		deadline time.Duration
+		is       error
+		says     string
+	}{
+		{"crash", time.Minute, gpu.ErrLost, "driver fell over"},
+		{"hang", 50 * time.Millisecond, gpu.ErrDeadline, "no answer within 50ms"},
+		{"lost", time.Minute, gpu.ErrLost, "lost"},
+	} {
+		t.Run(c.how, func(t *testing.T) {
+			d := start(t, c.how, c.deadline)
+			if err := d.Sync(); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
+				t.Fatalf("%v", err)
+			}
+			if _, err := d.Alloc(fx.F32, 1); !errors.Is(err, c.is) {
+				t.Errorf("after the loss: %v", err)
+			}
+			if err := d.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		})
+	}
+}
+
+func TestAWorkerThatDoesNotStart(t *testing.T) {
+	if _, err := proc.Start(proc.Worker{Path: "/nonexistent", Deadline: time.Minute}); err == nil {
+		t.Error("started nothing")
+	}
+	if _, err := proc.Start(proc.Worker{Path: "/bin/false", Deadline: time.Minute}); !errors.Is(err, gpu.ErrLost) {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Worker is the process to start.
+type Worker struct {
+	Path     string        // the program, for example /proc/self/exe
+	Args     []string      // without the name
+	Env      []string      // in addition to this process's
+	Deadline time.Duration // of one call
+}
+
+// Files that the worker finds open.
+const (
+	fdRequests = 3 + iota
+	fdReplies
+	fdShared
+)
+
+// Start runs a worker and waits until its device answers. The worker is killed
+// when this process ends. Errors: gpu.ErrLost with what the worker said last,
+// gpu.ErrDeadline.
+func Start(w Worker) (*Device, error) {
+	shared, memory, err := share()
+	if err != nil {
+		return nil, fmt.Errorf("shared memory: %w", err)
+	}
+	defer shared.Close()
+	theirIn, ourOut, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	ourIn, theirOut, err := os.Pipe()
+	if err != nil {
+		theirIn.Close()
+		ourOut.Close()
+		return nil, err
+	}
+	cmd := exec.Command(w.Path, w.Args...)
+	cmd.Env = append(os.Environ(), w.Env...)
+	cmd.ExtraFiles = []*os.File{theirIn, theirOut, shared}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	last := &tail{}
+	cmd.Stderr = last
+	ended, err := run(cmd)
+	theirIn.Close() // so that the end of the worker is the end of its replies
+	theirOut.Close()
+	if err != nil {
+		ourOut.Close()
+		ourIn.Close()
+		return nil, errors.Join(err, unix.Munmap(memory))
+	}
+	end := sync.OnceValue(func() string {
+		ourOut.Close()
+		kill := time.AfterFunc(grace, func() { cmd.Process.Kill() })
+		<-ended
+		kill.Stop()
+		ourIn.Close()
+		unix.Munmap(memory)
+		return fmt.Sprintf("%s; %s", cmd.ProcessState, last)
+	})
+	return connect(ourIn, ourOut, memory, w.Deadline, end)
+}
+
+// run starts cmd from a thread that lives as long as it: Pdeathsig speaks of the
+// thread that started a process, not of its process.
+func run(cmd *exec.Cmd) (ended chan struct{}, err error) {
+	started := make(chan error)
+	ended = make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			cmd.Wait()
+		}
+		close(ended)
+	}()
+	return ended, <-started
+}
+
+// grace is how long a worker may take to end by itself when its requests end.
+const grace = 200 * time.Millisecond
+
+// share makes the transfer memory, of fixed size.
+func share() (*os.File, []byte, error) {
+	fd, err := unix.MemfdCreate("openledger-gpu", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := os.NewFile(uintptr(fd), "openledger-gpu")
+	if err = f.Truncate(segment); err == nil {
+		_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
+	}
+	var memory []byte
+	if err == nil {
+		memory, err = unix.Mmap(fd, 0, segment, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, memory, nil
+}
+
+// Files returns what a worker works with: its requests, its replies and the
+// transfer memory, as Start left them open. It also offers this process to the
+// kernel first when memory runs out.
+func Files() (requests, replies *os.File, shared []byte, err error) {
+	shared, err = unix.Mmap(fdShared, 0, segment, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("not started as a worker: %w", err)
+	}
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0) // not permitted everywhere
+	return os.NewFile(fdRequests, "requests"), os.NewFile(fdReplies, "replies"), shared, nil
+}
+
+// tail keeps the last bytes of what a worker says.
+type tail struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+const tailBytes = 2048
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, b...)
+	if len(t.b) > tailBytes {
+		t.b = append(t.b[:0], t.b[len(t.b)-tailBytes:]...)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.b) == 0 {
+		return "it said nothing"
+	}
+	return fmt.Sprintf("it said: %s", t.b)
+}
