@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model mutants crash e2e join compare compare-test kernels kernels-check bench clean
+# Targets: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -14,7 +14,7 @@ RACE   := ./node/... ./p2p/... ./rpc/... ./gpu/proc
 # What binds the driver of a card needs cgo and our header of its interface, not the vendor's toolkit.
 CUDA   := CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/gpu/driver/include"
 
-.PHONY: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model mutants crash e2e join compare compare-test bench clean
+.PHONY: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model mutants fx-exhaustive crash e2e join compare compare-test bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -66,6 +66,11 @@ VIEWS  ?= 4
 SAMPLE ?= 10000
 twins:
 	go test ./consensus/twins -run '^Test(Enumeration|Sample)$$' -v -count=1 -timeout 120m -args -views $(VIEWS) -sample $(SAMPLE)
+
+# FMA32 against the machine's on 4·10⁸ triples, and every function of fx/1 on all 2³² inputs against C: about 15 minutes of
+# one core. ONLY=exp takes one of them, SLICE=3/16 a part.
+fx-exhaustive:
+	go test ./internal/fx -run '^TestFX09EveryValueEqualsC$$' -v -count=1 -timeout 24h -args -exhaustive -only '$(ONLY)' -slice $(or $(SLICE),0/1)
 
 # One broken rule of the core at a time: which check notices, and in which run.
 mutants:

@@ -3,57 +3,66 @@
 package fx
 
 import (
-	"bufio"
 	"encoding/binary"
+	"flag"
+	"fmt"
 	"io"
 	"math"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"sync"
 	"testing"
+	"time"
 )
 
-// all makes the comparisons with C exhaustive: 4·10⁸ triples and all 2³² inputs
-// of each function. It takes about three hours.
-var all = os.Getenv("OPENLEDGER_FX") == "all"
+// exhaustive compares all 2³² inputs of each function and 4·10⁸ triples with C
+// instead of a slice (make fx-exhaustive).
+var (
+	exhaustive = flag.Bool("exhaustive", false, "compare every input with C")
+	only       = flag.String("only", "", "with -exhaustive: one name of testdata/fx.c")
+	slice      = flag.String("slice", "0/1", "with -exhaustive: part i of n, as i/n")
+)
 
-// buildC compiles the reference text.
+// buildC compiles the reference text for this machine, with its fused multiply-add.
 func buildC(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "fx")
-	out, err := exec.Command("cc", "-O2", "-std=c11", "-ffp-contract=off", "-o", bin, "testdata/fx.c", "-lm").CombinedOutput()
+	out, err := exec.Command("cc", "-O2", "-std=c11", "-ffp-contract=off", "-march=native", "-o", bin, "testdata/fx.c", "-lm").CombinedOutput()
 	if err != nil {
 		t.Fatalf("tests need a C compiler named cc: %v\n%s", err, out)
 	}
 	return bin
 }
 
-// runC calls check with each result of the program, in order.
-func runC(t *testing.T, n uint64, check func(i uint64, want uint32), bin string, args ...string) {
+// runC returns what the program prints.
+func runC(t *testing.T, bin string, args ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(bin, args...)
-	pipe, err := cmd.StdoutPipe()
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r := bufio.NewReaderSize(pipe, 1<<20)
-	var buf [4]byte
-	for i := range n {
-		if _, err := io.ReadFull(r, buf[:]); err != nil {
-			t.Fatal(err)
-		}
-		check(i, binary.NativeEndian.Uint32(buf[:]))
-		if t.Failed() {
-			cmd.Process.Kill()
-			break
-		}
+	b, err := io.ReadAll(out)
+	if err != nil {
+		t.Fatal(err)
 	}
-	cmd.Wait()
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
+
+func text(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// digest is that of testdata/fx.c: one number for a block of results.
+type digest uint64
+
+func (d *digest) add(u uint32) { *d = (*d ^ digest(u)) * 0x100000001b3 }
 
 // triples is the generator of testdata/fx.c.
 type triples struct {
@@ -107,38 +116,157 @@ func (g *triples) next() (x, y, z float32) {
 	return f(a), f(b), f(c)
 }
 
-func TestFX09FMAEqualsTheMachinesFMA(t *testing.T) {
-	n := uint64(1 << 22)
-	if all {
-		n = 400_000_000
-	}
-	bin := buildC(t)
-	g := triples{state: 7}
-	runC(t, n, func(i uint64, want uint32) {
-		x, y, z := g.next()
-		if got := Bits(FMA32(x, y, z)); got != want {
-			t.Errorf("triple %d: fma(%08x, %08x, %08x) = %08x, the machine gives %08x", i, Bits(x), Bits(y), Bits(z), got, want)
-		}
-	}, bin, "fma", "7", strconv.FormatUint(n, 10))
+const (
+	blockC = 1 << 20 // results behind one digest
+	partC  = 1 << 25 // results of one run of the C program
+)
+
+// part is one run of the C program and what Go computes for the same inputs.
+type part struct {
+	name string
+	from uint64 // first input, or seed of the triples
+	n    uint64
+	step uint64
 }
 
-func TestFX09FunctionsEqualTheCText(t *testing.T) {
-	n, step := uint64(1<<20), uint64(4097)
-	if all {
-		n, step = 1<<32, 1
+// functionsC are those of testdata/fx.c on 32 bits.
+var functionsC = []struct {
+	name string
+	f    func(uint32) uint32
+}{
+	{"exp", onBits(Exp)}, {"log", onBits(Log)}, {"tanh", onBits(Tanh)}, {"sigmoid", onBits(Sigmoid)}, {"silu", onBits(Silu)},
+	{"rsqrt", onBits(Rsqrt)}, {"sqrt", onBits(Sqrt)},
+	{"fromint", func(u uint32) uint32 { return Bits(FromInt(int32(u))) }},
+	{"rni", func(u uint32) uint32 {
+		if x := f(u); Abs(x) < 1<<22 {
+			return uint32(Rni(x)) & 0x7fffff
+		}
+		return 0
+	}},
+	{"f16", func(u uint32) uint32 { return Bits(FromF16(uint16(Bits(f(u))))) }},
+}
+
+func onBits(fn func(float32) float32) func(uint32) uint32 {
+	return func(u uint32) uint32 { return Bits(fn(math.Float32frombits(u))) }
+}
+
+// compare runs a part in both languages; where a block's digests differ it asks
+// C for every value and names the first wrong input.
+func (p part) compare(t *testing.T, bin string) {
+	fn, args := p.inGo(), []string{p.name, text(p.from), text(p.n), text(p.step)}
+	digests := []string{text(min(blockC, p.n))}
+	if p.name == "fma" {
+		args = args[:3]
 	}
+	want := runC(t, bin, append(args, digests...)...)
+	var in, wrong uint64
+	for k := uint64(0); k < p.n; k += min(blockC, p.n) {
+		var d digest
+		for range min(blockC, p.n) {
+			d.add(fn(in))
+			in++
+		}
+		if uint64(d) != binary.NativeEndian.Uint64(want[8*(k/min(blockC, p.n)):]) {
+			wrong = in
+			break
+		}
+	}
+	if wrong == 0 {
+		return
+	}
+	values, again := runC(t, bin, args...), p.inGo()
+	for i := range p.n {
+		if got, c := again(i), binary.NativeEndian.Uint32(values[4*i:]); got != c {
+			t.Errorf("%s of input %08x (number %d from %d) is %08x, C gives %08x", p.name, uint32(p.from+i*p.step), i, p.from, got, c)
+			return
+		}
+	}
+	t.Errorf("%s: digests from %d differ and values do not", p.name, p.from)
+}
+
+// inGo returns the function that gives result i of the part; i goes up by one.
+func (p part) inGo() func(i uint64) uint32 {
+	if p.name == "fma" {
+		g := triples{state: p.from}
+		return func(uint64) uint32 { return Bits(FMA32(g.next())) }
+	}
+	for _, c := range functionsC {
+		if c.name == p.name {
+			return func(i uint64) uint32 { return c.f(uint32(p.from + i*p.step)) }
+		}
+	}
+	return nil
+}
+
+// TestFX09EveryValueEqualsC compares FMA32 with the machine's and the functions
+// with the C text: 2²² triples and 2²⁰ inputs spread over all, or everything.
+func TestFX09EveryValueEqualsC(t *testing.T) {
 	bin := buildC(t)
-	for _, c := range []struct {
-		name string
-		f    func(float32) float32
-	}{{"exp", Exp}, {"log", Log}, {"tanh", Tanh}, {"sigmoid", Sigmoid}, {"silu", Silu}} {
-		t.Run(c.name, func(t *testing.T) {
-			runC(t, n, func(i uint64, want uint32) {
-				in := uint32(i * step)
-				if got := Bits(c.f(math.Float32frombits(in))); got != want {
-					t.Errorf("%s(%08x) = %08x, C gives %08x", c.name, in, got, want)
+	names := []string{"fma"}
+	for _, c := range functionsC {
+		names = append(names, c.name)
+	}
+	for _, name := range names {
+		var parts []part
+		switch {
+		case name == "fma" && *exhaustive:
+			for i := range uint64(12) {
+				parts = append(parts, part{name, 7 + i, partC, 1})
+			}
+		case name == "fma":
+			parts = []part{{name, 7, 1 << 22, 1}}
+		case name == "f16":
+			parts = []part{{name, 0, 1 << 16, 1}}
+		case *exhaustive:
+			for from := uint64(0); from < 1<<32; from += partC {
+				parts = append(parts, part{name, from, partC, 1})
+			}
+		default:
+			parts = []part{{name, 0, 1 << 20, 4097}}
+		}
+		if *exhaustive {
+			parts = chosen(t, name, parts)
+		}
+		compareAll(t, bin, name, parts)
+	}
+}
+
+// chosen are the parts that the flags ask for.
+func chosen(t *testing.T, name string, parts []part) []part {
+	var i, n int
+	if _, err := fmt.Sscanf(*slice, "%d/%d", &i, &n); err != nil || n < 1 || i < 0 || i >= n {
+		t.Fatalf("-slice %s is not i/n with i below n", *slice)
+	}
+	if *only != "" && *only != name {
+		return nil
+	}
+	return parts[i*len(parts)/n : (i+1)*len(parts)/n]
+}
+
+// compareAll works on all cores and, if exhaustive, reports the time.
+func compareAll(t *testing.T, bin, name string, parts []part) {
+	start, n := time.Now(), uint64(0)
+	work := make(chan part, len(parts))
+	for _, p := range parts {
+		work <- p
+		n += p.n
+	}
+	close(work)
+	var wait sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			for p := range work {
+				if !t.Failed() {
+					p.compare(t, bin)
 				}
-			}, bin, c.name, "0", strconv.FormatUint(n, 10), strconv.FormatUint(step, 10))
+				if *exhaustive && p.from>>25%16 == 15 {
+					t.Logf("%s: up to %08x after %s", name, p.from+partC-1, time.Since(start).Round(time.Second))
+				}
+			}
 		})
+	}
+	wait.Wait()
+	if *exhaustive && n > 0 {
+		t.Logf("%s: %d values in %s, any that differ: %v", name, n, time.Since(start).Round(time.Second), t.Failed())
 	}
 }

@@ -79,7 +79,7 @@ func TestFX02FMARoundsOnce(t *testing.T) {
 
 func TestFX02FMAEqualsExactArithmetic(t *testing.T) {
 	n := 1 << 19
-	if all {
+	if *exhaustive {
 		n = 1 << 24
 	}
 	g := triples{state: 11}

@@ -4,9 +4,15 @@
  * bits, 4 bytes each in the machine's order, for the tests to compare.
  *
  *   fx fma SEED COUNT     COUNT triples of the generator below
- *   fx exp|log|tanh|sigmoid|silu START COUNT STEP   inputs START, START+STEP, ... mod 2^32
+ *   fx NAME START COUNT STEP   inputs START, START+STEP, ... mod 2^32
+ *   fx NAME START COUNT STEP BLOCK   one digest, 8 bytes, of each BLOCK results
  *
- * Build: cc -O2 -std=c11 -ffp-contract=off fx.c -lm
+ *   fx dexp|dlog SEED COUNT    COUNT results of fx/1d, 8 bytes each
+ *
+ * NAME is exp, log, tanh, sigmoid, silu, rsqrt, sqrt, fromint (an int32 to
+ * binary32), rni (|x| < 2^22 to int32) or f16 (16 bits to binary32).
+ *
+ * Build: cc -O2 -std=c11 -ffp-contract=off -march=native fx.c -lm
  */
 #include <math.h>
 #include <stdint.h>
@@ -117,26 +123,103 @@ static float fx_sigmoid(float x) { return x < f(0xc2800000) ? fx_exp(x) : 1 / (1
 
 static float fx_silu(float x) { return x * fx_sigmoid(x); }
 
-static void put(float x) {
-	uint32_t u = bits(x);
-	fwrite(&u, 4, 1, stdout);
+static float fx_rsqrt(float x) { return 1 / sqrtf(x); }
+
+static float fx_sqrt(float x) { return sqrtf(x); }
+
+static float fx_fromint(float x) {
+	int32_t i;
+	memcpy(&i, &x, 4);
+	return (float)i;
 }
+
+static float fx_rni(float x) {
+	uint32_t i = fabsf(x) < 4194304 ? (uint32_t)(int32_t)rintf(x) : 0;
+	return f(i & 0x7fffff); /* the low bits: no pattern here is a NaN */
+}
+
+static float fx_f16(float x) {
+	uint16_t h = (uint16_t)bits(x);
+	int e = h >> 10 & 31, m = h & 1023;
+	float y = e == 31 ? (m ? f(0x7fc00000) : f(0x7f800000)) : e ? ldexpf(m + 1024, e - 25) : ldexpf(m, -24);
+	return h >> 15 ? -y : y;
+}
+
+static double g(uint64_t u) { double x; memcpy(&x, &u, 8); return x; }
+
+/* fx/1d with coefficients as quotients, which the compiler rounds. */
+static double fx_dexp(double x) {
+	if (x != x) return g(0x7ff8000000000000u);
+	if (x > 709.782712893384) return INFINITY;
+	if (x < -745.1332191019412) return 0;
+	double n = fma(x, 0x1.71547652b82fep0, 0x1.8p52) - 0x1.8p52;
+	double r = fma(n, -0x1.a39ef35793c76p-33, fma(n, -0x1.62e42fee0p-1, x));
+	double p = 1.0 / 6227020800.0, k = 13, c = 6227020800.0;
+	for (; k > 2; k--) c /= k, p = fma(p, r, 1.0 / c);
+	p = fma(p, r * r, r) + 1;
+	int i = (int)n, h = i >> 1;
+	return ldexp(1, i - h) * (ldexp(1, h) * p);
+}
+
+static double fx_dlog(double x) {
+	if (x != x || x < 0) return g(0x7ff8000000000000u);
+	if (x == 0) return -INFINITY;
+	if (isinf(x)) return x;
+	int e;
+	double m = frexp(x, &e);
+	if (m < 0x1.6a09e667f3bcdp-1) e--, m += m;
+	double f = m - 1, s = f / (2 + f), z = s * s, p = 2.0 / 23;
+	for (int k = 21; k >= 3; k -= 2) p = fma(p, z, 2.0 / k);
+	double half = 0.5 * (f * f), rest = p * z, y = s * (half + rest);
+	return fma(e, 0x1.62e42fee0p-1, f - (half - fma(e, 0x1.a39ef35793c76p-33, y)));
+}
+
+static const struct {
+	const char *name;
+	float (*fn)(float);
+} table[] = {
+	{"exp", fx_exp}, {"log", fx_log}, {"tanh", fx_tanh}, {"sigmoid", fx_sigmoid}, {"silu", fx_silu},
+	{"rsqrt", fx_rsqrt}, {"sqrt", fx_sqrt}, {"fromint", fx_fromint}, {"rni", fx_rni}, {"f16", fx_f16},
+};
+
+static void put(uint32_t u) { fwrite(&u, 4, 1, stdout); }
 
 int main(int argc, char **argv) {
 	if (argc < 4) return 2;
 	uint64_t from = strtoull(argv[2], 0, 10), n = strtoull(argv[3], 0, 10);
+	uint64_t step = argc > 4 ? strtoull(argv[4], 0, 10) : 1, block = argc > 5 ? strtoull(argv[5], 0, 10) : 0;
 	if (!strcmp(argv[1], "fma")) {
+		uint64_t h = 0;
 		state = from;
+		block = argc > 4 ? strtoull(argv[4], 0, 10) : 0;
 		for (uint64_t i = 0; i < n; i++) {
 			uint32_t x, y, z;
 			triple(i, &x, &y, &z);
-			put(fmaf(f(x), f(y), f(z)));
+			uint32_t u = bits(fmaf(f(x), f(y), f(z)));
+			if (!block) put(u);
+			else if (h = (h ^ u) * 0x100000001b3u, (i + 1) % block == 0) fwrite(&h, 8, 1, stdout), h = 0;
 		}
 		return 0;
 	}
-	float (*g)(float) = !strcmp(argv[1], "exp") ? fx_exp : !strcmp(argv[1], "log") ? fx_log
-		: !strcmp(argv[1], "tanh") ? fx_tanh : !strcmp(argv[1], "silu") ? fx_silu : fx_sigmoid;
-	uint64_t step = argc > 4 ? strtoull(argv[4], 0, 10) : 1;
-	for (uint64_t i = 0; i < n; i++) put(g(f((uint32_t)(from + i * step))));
-	return 0;
+	if (!strcmp(argv[1], "dexp") || !strcmp(argv[1], "dlog")) {
+		state = from;
+		for (uint64_t i = 0; i < n; i++) {
+			uint64_t u = next();
+			double y = argv[1][1] == 'l' ? fx_dlog(g(u)) : fx_dexp(g((u & 0x800fffffffffffffu) | (983 + (u >> 52) % 51) << 52));
+			if (y != y) y = g(0x7ff8000000000000u);
+			fwrite(&y, 8, 1, stdout);
+		}
+		return 0;
+	}
+	for (size_t t = 0; t < sizeof table / sizeof *table; t++) {
+		if (strcmp(argv[1], table[t].name)) continue;
+		uint64_t h = 0;
+		for (uint64_t i = 0; i < n; i++) {
+			uint32_t u = bits(table[t].fn(f((uint32_t)(from + i * step))));
+			if (!block) put(u);
+			else if (h = (h ^ u) * 0x100000001b3u, (i + 1) % block == 0) fwrite(&h, 8, 1, stdout), h = 0;
+		}
+		return 0;
+	}
+	return 2;
 }
