@@ -10,9 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"github.com/openledger/openledger/gpu/format/hf"
@@ -26,10 +24,11 @@ type Options struct {
 	Seed   uint64
 	Mixed  bool   // every third tensor is BF16, every third F16; else all are F32
 	Shard  uint64 // bytes of a weight file; 0 is one file
+	Text   string // what the tokenizer learns from; "" is a text of this package
 }
 
 // Tiny is a Llama of 2 layers, width 64, 4 heads over 2, 320 words and 256
-// positions: 83,136 weights. Its tokenizer fills the vocabulary.
+// positions. Its tokenizer fills the vocabulary.
 func Tiny() hf.Config {
 	return hf.Config{
 		Arch: hf.Arch{Layers: 2, Hidden: 64, Inner: 96, Heads: 4, KVHeads: 2, HeadDim: 16, Vocab: 320, Positions: 256,
@@ -61,14 +60,11 @@ func Kinds() map[string]hf.Config {
 	return out
 }
 
-// Write fills dir, which must hold no model: config.json, weights, tokenizer.
+// Write fills dir, which must hold no model: config.json, tokenizer.json,
+// weights. The vocabulary has 258 ids or more.
 func Write(dir string, o Options) error {
-	config, err := hf.WriteConfig(o.Config)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o644); err != nil {
-		return err
+	if o.Text == "" {
+		o.Text = corpus
 	}
 	var list []safetensors.Source
 	for i, t := range o.Config.Arch.Tensors() {
@@ -81,7 +77,8 @@ func Write(dir string, o Options) error {
 	if o.Shard == 0 {
 		o.Shard = math.MaxUint64
 	}
-	return safetensors.SaveFolder(dir, safetensors.Meta{Program: "hftest"}, list, o.Shard)
+	json := TokenizerJSON(o.Text, int(o.Config.Arch.Vocab))
+	return hf.Save(dir, o.Config, json, safetensors.Meta{Program: "hftest"}, list, o.Shard)
 }
 
 // source draws a tensor: gains about 1, biases about 0.1, matrices so that a row

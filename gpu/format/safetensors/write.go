@@ -200,16 +200,24 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// Vacant verifies that a folder holds no model. Errors: fs.ErrExist.
+func Vacant(dir string) error {
+	for _, name := range []string{SingleName, IndexName} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return fmt.Errorf("%s holds a model (%s): %w; choose another folder", dir, name, fs.ErrExist)
+		}
+	}
+	return nil
+}
+
 // SaveFolder writes a model as one file, or, where it needs more than shard
 // bytes, as shards of at most that size (or of one tensor) and an index, which
 // comes last: a folder without it holds no model yet. It refuses a folder that
 // holds a model, because a crash would leave shards of two. Errors: fs.ErrExist,
 // and as Save.
 func SaveFolder(dir string, meta Meta, tensors []Source, shard uint64) error {
-	for _, name := range []string{SingleName, IndexName} {
-		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			return fmt.Errorf("%s holds a model (%s): %w; choose another folder", dir, name, fs.ErrExist)
-		}
+	if err := Vacant(dir); err != nil {
+		return err
 	}
 	if _, err := head(meta, tensors); err != nil {
 		return err
