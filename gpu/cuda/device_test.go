@@ -5,11 +5,8 @@
 package cuda_test
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"runtime"
@@ -18,7 +15,7 @@ import (
 	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/cuda"
 	"github.com/openledger/openledger/gpu/fakecuda"
-	"github.com/openledger/openledger/gpu/ref"
+	"github.com/openledger/openledger/gpu/gputest"
 	"github.com/openledger/openledger/internal/fx"
 	"github.com/openledger/openledger/poa/program"
 )
@@ -82,83 +79,17 @@ func TestGPU09EveryOperationOnTheStandIn(t *testing.T) {
 	if !inChild(t) {
 		return
 	}
-	d, r := open(t, 1<<28), ref.New(1<<28)
-	rng := rand.New(rand.NewPCG(1, 2))
-	for _, op := range fx.Ops() {
-		for range 40 {
-			n, sig := node(t, rng, op)
-			data := make([][]byte, len(sig.In))
-			for k, a := range sig.In {
-				data[k] = contents(rng, a)
-			}
-			if got, want := run(t, d, n, sig, data), run(t, r, n, sig, data); !bytes.Equal(got, want) {
-				t.Errorf("%s %v: %x, want %x", op, n.Attrs, got, want)
-				break
-			}
-		}
-	}
+	gputest.ConformWith(t, open(t, 1<<28), gputest.Options{Work: 1 << 16})
 }
 
-// node draws attributes that op takes.
-func node(t *testing.T, rng *rand.Rand, op fx.Op) (program.Node, fx.Sig) {
-	t.Helper()
-	attrs := make([]uint64, len(op.AttrNames()))
-	for range 100_000 {
-		for i := range attrs {
-			attrs[i] = rng.Uint64N(9)
-			if rng.IntN(6) == 0 {
-				attrs[i] = rng.Uint64N(90)
-			}
-			if rng.IntN(4) == 0 {
-				attrs[i] = 0
-			}
-		}
-		if sig, err := fx.Check(op, attrs); err == nil {
-			return program.Node{Op: op, Attrs: attrs, In: make([]uint64, len(sig.In)), Shape: []uint64{sig.Out.Len}}, sig
-		}
+// Products around every edge of the tiles, with and without limits, on memory
+// that is not aligned to four words.
+func TestGPU06TilesOnTheStandIn(t *testing.T) {
+	if !inChild(t) {
+		return
 	}
-	t.Fatalf("found no attributes for %s", op)
-	return program.Node{}, fx.Sig{}
-}
-
-// contents are random bits, small numbers for indices.
-func contents(rng *rand.Rand, a fx.Arg) []byte {
-	b := make([]byte, a.Len*a.Type.Size())
-	for i := range b {
-		b[i] = byte(rng.Uint32())
-	}
-	if a.Type == fx.I32 {
-		for i := 0; i < len(b); i += 4 {
-			binary.LittleEndian.PutUint32(b[i:], uint32(rng.IntN(12)-2))
-		}
-	}
-	return b
-}
-
-func run(t *testing.T, d gpu.Device, n program.Node, sig fx.Sig, data [][]byte) []byte {
-	t.Helper()
-	var in []gpu.Buffer
-	for k, a := range sig.In {
-		b, err := d.Alloc(a.Type, a.Len)
-		if err != nil || d.Upload(b, data[k]) != nil {
-			t.Fatal(n.Op, err)
-		}
-		in = append(in, b)
-	}
-	out, err := d.Alloc(sig.Out.Type, sig.Out.Len)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := make([]byte, sig.Out.Len*sig.Out.Type.Size())
-	if err := errors.Join(d.Run(n, in, out), d.Download(got, out)); err != nil {
-		t.Fatal(n.Op, n.Attrs, err)
-	}
-	for _, b := range append(in, out) {
-		if err := d.Free(b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return got
+	gputest.ConformWith(t, open(t, 1<<28), gputest.Options{Seed: 7, Cases: 60, Work: 1 << 19,
+		Ops: []fx.Op{fx.OpGemm, fx.OpGemmI8, fx.OpRedSum, fx.OpRedSumSq, fx.OpRedMax}})
 }
 
 func TestGPU10MemoryIsWhatWasGiven(t *testing.T) {

@@ -3,7 +3,7 @@
 package fakecuda
 
 import (
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,8 +26,8 @@ const (
 	Flip       = "FAKECUDA_FLIP"    // 1: a launch turns a bit of its result
 )
 
-//go:embed lib/fake.c
-var source []byte
+//go:embed lib
+var source embed.FS
 
 // ErrCompiler means that there is no C compiler, or that it failed.
 var ErrCompiler = errors.New("fakecuda: the C compiler cc did not build the library")
@@ -36,19 +36,20 @@ var ErrCompiler = errors.New("fakecuda: the C compiler cc did not build the libr
 // libcuda.so.1. Errors: ErrCompiler, or of the
 // file system.
 func Build(dir string) error {
-	file := filepath.Join(dir, "fake.c")
-	if err := os.WriteFile(file, source, 0o600); err != nil {
-		return err
+	for _, part := range []struct {
+		files  embed.FS
+		folder string
+	}{{source, "lib"}, {kernels.Source, "src"}} {
+		files, err := fs.Sub(part.files, part.folder)
+		if err != nil {
+			return err
+		}
+		if err := os.CopyFS(dir, files); err != nil {
+			return err
+		}
 	}
-	headers, err := fs.Sub(kernels.Source, "src")
-	if err != nil {
-		return err
-	}
-	if err := os.CopyFS(dir, headers); err != nil {
-		return err
-	}
-	out, err := exec.Command("cc", "-O2", "-march=native", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Werror", "-Wno-unused-function", "-ffp-contract=off", "-shared", "-fPIC",
-		"-o", filepath.Join(dir, "libcuda.so.1"), file, "-lm").CombinedOutput()
+	out, err := exec.Command("cc", "-O2", "-march=native", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Werror", "-Wno-unused-function", "-Wno-unknown-pragmas", "-ffp-contract=off", "-shared", "-fPIC",
+		"-o", filepath.Join(dir, "libcuda.so.1"), filepath.Join(dir, "fake.c"), "-lm").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %w\n%s", ErrCompiler, err, out)
 	}

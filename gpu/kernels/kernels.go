@@ -20,7 +20,7 @@ var (
 
 // Source are the headers in C, in the folder src.
 //
-//go:embed src/fx.h src/prim.h
+//go:embed src/*.h
 var Source embed.FS
 
 // Params is how many parameters of 8 bytes each kernel takes: MaxAttrs attributes,

@@ -3,7 +3,8 @@
 // A driver library without a card: the entry points that this program calls, over
 // the process's own memory. See build.go for the environment variables.
 
-#include "prim.h"
+#include "tile.h"
+#include "tensor.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -113,23 +114,25 @@ int cuMemcpyDtoHAsync_v2(void *d, ptr s, size_t n, void *q) { (void)q; return cu
 int cuMemcpyDtoDAsync_v2(ptr d, ptr s, size_t n, void *q) { (void)q; return cuMemcpyDtoD_v2(d, s, n); }
 int cuMemsetD8_v2(ptr d, unsigned char v, size_t n) { memset((void *)(uintptr_t)d, v, n); return OK; }
 
-// Kernels run by name: every one does its items one after the other.
+// Kernels run by name: those of prim.h do their items one after the other, those
+// whose threads work together run as written, block by block.
 typedef void (*body)(const u64 *a, const void *const *x, void *y, u64 i);
-typedef struct { const char *name; body run; u64 tile; } kernel;
+typedef void (*together)(u64, u64, u64, u64, u64, u64, u64, u64, const void *, const void *, const void *, const void *,
+	const void *, const void *, void *, u64, u64);
+typedef struct { const char *name; body item; together block; } kernel;
 
-#define ROW(name) {"ol_" #name, k_##name, 0},
-static const kernel kernels[] = {
-	OPS(ROW) ROW(red_sum) ROW(red_sumsq) ROW(red_max)
-	{"ol_gemm_nt", k_gemm_nt, 128}, {"ol_gemm_i8", k_gemm_i8, 32}, {"ol_gemm_i8_tensor", k_gemm_i8, 64},
-};
+#define ITEM(name) {"ol_" #name, k_##name, NULL},
+#define BLOCK(name) {"ol_" #name, NULL, ol_##name},
+static const kernel kernels[] = {OPS(ITEM) TILED(BLOCK) BLOCK(gemm_i8_tensor)};
 
-// Item t is a square tile of outputs [batch, m, n].
-static void run_tile(const kernel *k, const u64 *a, const void *const *x, void *y, u64 t) {
-	int batched = k->run == k_gemm_nt;
-	u64 m = a[batched], n = a[batched + 1], tm = ceil_div(m, k->tile), tn = ceil_div(n, k->tile);
-	u64 b = t / (tm * tn), m0 = t / tn % tm * k->tile, n0 = t % tn * k->tile;
-	for (u64 r = m0; r < m && r < m0 + k->tile; r++)
-		for (u64 c = n0; c < n && c < n0 + k->tile; c++) k->run(a, x, y, (b * m + r) * n + c);
+// What the fibers of a launch run.
+static together now;
+static const u64 *now_p;
+static const void *const *now_x;
+static void entry(void) {
+	const u64 *p = now_p;
+	const void *const *x = now_x;
+	now(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], x[0], x[1], x[2], x[3], x[4], x[5], (void *)(uintptr_t)p[14], p[15], p[16]);
 }
 
 int cuModuleLoadData(void **module, const void *image) {
@@ -165,9 +168,11 @@ int cuLaunchKernel(void *f, unsigned int gx, unsigned int gy, unsigned int gz, u
 	if (fault && env("FAKECUDA_ABORT", 0)) abort();
 	while (fault && env("FAKECUDA_HANG", 0)) pause();
 	if (fault && env("FAKECUDA_LAUNCH", OK)) return (int)env("FAKECUDA_LAUNCH", OK);
-	for (u64 i = p[15]; i < p[15] + p[16]; i++) {
-		if (k->tile) run_tile(k, p, x, y, i);
-		else k->run(p, x, y, i);
+	if (k->block) {
+		now = k->block, now_p = p, now_x = x;
+		run_grid(gx, bx, entry);
+	} else {
+		for (u64 i = p[15]; i < p[15] + p[16]; i++) k->item(p, x, y, i);
 	}
 	if (fault && env("FAKECUDA_FLIP", 0)) *(u8 *)y ^= 1;
 	return OK;

@@ -36,12 +36,12 @@ FN tile_at gemm_tile(const u64 *a, u64 t) {
 
 // Four neighbouring terms of one row, in one load where rows are whole fours; what
 // lies outside is never used.
-typedef float four __attribute__((ext_vector_type(4)));
+typedef float four __attribute__((vector_size(16)));
 
-FN four fetch(const float *row, u64 k0, u64 k, int inside) {
-	four v = 0.0f;
+FN four fetch(const float *row, u64 k0, u64 k, int inside, int fours) {
+	four v = {0.0f, 0.0f, 0.0f, 0.0f};
 	if (!inside) return v;
-	if (k % 4 == 0) return k0 < k ? *(const four *)(row + k0) : v;
+	if (fours) return k0 < k ? *(const four *)(row + k0) : v;
 	EACH(q, 4) if (k0 + q < k) v[q] = row[k0 + q];
 	return v;
 }
@@ -54,6 +54,7 @@ FN void gemm(const u64 *a, const void *const *x, void *y, u64 t, int limits, flo
 	const float *arow = (const float *)x[0] + (p.b * m + p.m0 + load_row) * k;
 	const float *brow = (const float *)x[1] + (p.b / a[4] * n + p.n0 + load_row) * k;
 	int a_in = p.m0 + load_row < m, b_in = p.n0 + load_row < n;
+	int fours = k % 4 == 0 && (u64)x[0] % 16 == 0 && (u64)x[1] % 16 == 0;
 	float acc[8][8];
 	u64 from[8], to[8];
 	EACH(i, 8) {
@@ -67,7 +68,7 @@ FN void gemm(const u64 *a, const void *const *x, void *y, u64 t, int limits, flo
 		}
 		EACH(j, 8) acc[i][j] = 0.0f;
 	}
-	four av = fetch(arow, load_k, k, a_in), bv = fetch(brow, load_k, k, b_in);
+	four av = fetch(arow, load_k, k, a_in, fours), bv = fetch(brow, load_k, k, b_in, fours);
 	u32 half = 0;
 	for (u64 k0 = 0; k0 < k; k0 += DEPTH, half ^= 1) {
 		EACH(q, 4) {
@@ -76,8 +77,8 @@ FN void gemm(const u64 *a, const void *const *x, void *y, u64 t, int limits, flo
 		}
 		barrier();
 		if (k0 + DEPTH < k) {
-			av = fetch(arow, k0 + DEPTH + load_k, k, a_in);
-			bv = fetch(brow, k0 + DEPTH + load_k, k, b_in);
+			av = fetch(arow, k0 + DEPTH + load_k, k, a_in, fours);
+			bv = fetch(brow, k0 + DEPTH + load_k, k, b_in, fours);
 		}
 		u32 depth = k - k0 < DEPTH ? (u32)(k - k0) : DEPTH;
 		EACH(d, DEPTH) {
@@ -116,11 +117,6 @@ KERNEL(gemm_nt, 256) {
 // Quantised GEMM: 32 × 32 outputs per block of 256 threads, 2 × 2 per thread, dots
 // of one group by four codes at a time where rows and groups are whole words.
 // Sums of int32 are exact, so their order is free; groups ascend (FX-07).
-FN i32 dot4(i32 s, u32 p, u32 q) {
-	i32 r;
-	asm("dp4a.s32.s32 %0, %1, %2, %3;" : "=r"(r) : "r"(p), "r"(q), "r"(s));
-	return r;
-}
 enum { QTILE = 32, WORDS = 32, QPITCH = WORDS + 1 }; // words of one group step
 
 KERNEL(gemm_i8, 256) {
@@ -128,14 +124,11 @@ KERNEL(gemm_i8, 256) {
 	__shared__ u32 as[QTILE][QPITCH], bs[QTILE][QPITCH];
 	u64 m = a0, n = a1, k = a2, g = a3, groups = ceil_div(k, g), tn = ceil_div(n, QTILE);
 	u32 me = thread(), ty = me / 16 * 2, tx = me % 16 * 2;
-	int words = k % 4 == 0 && g % 4 == 0;
+	int words = k % 4 == 0 && g % 4 == 0 && (u64)x0 % 4 == 0 && (u64)x2 % 4 == 0;
 	for (u64 t = first + blockx(); t < first + count; t += blocks()) {
 		u64 m0 = t / tn * QTILE, n0 = t % tn * QTILE;
-		if (!words) { // 1,024 outputs, four per thread
-			for (u32 e = me; e < QTILE * QTILE; e += 256) {
-				u64 r = m0 + e / QTILE, c = n0 + e % QTILE;
-				if (r < m && c < n) k_gemm_i8(a, x, y, r * n + c);
-			}
+		if (!words) {
+			by_element(a, x, y, m0, n0, QTILE);
 			continue;
 		}
 		float acc[2][2] = {{0.0f, 0.0f}, {0.0f, 0.0f}};
