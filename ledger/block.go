@@ -59,10 +59,9 @@ func (b *Block) CheckBody() error {
 }
 
 // Cache hands out transactions that were verified before, by their signed bytes,
-// for instance those of a mempool, and the expanded keys of frequent signers.
+// for instance those of a mempool.
 type Cache interface {
 	Lookup(raw []byte) (tx.Verified, bool)
-	tx.Keys
 }
 
 // VerifiedBlock is a block whose body fits the header and whose transactions are
@@ -118,11 +117,7 @@ func VerifyTxs(chainID [32]byte, raws [][]byte, cache Cache) ([]tx.Verified, err
 		}
 		fresh, place = append(fresh, raw), append(place, i)
 	}
-	var known tx.Keys
-	if cache != nil {
-		known = cache
-	}
-	done, errs := tx.VerifyRaw(chainID, fresh, known)
+	done, errs := tx.VerifyRaw(chainID, fresh)
 	for j, i := range place {
 		if errs[j] != nil {
 			return nil, fmt.Errorf("%w: transaction %d: %w", ErrBlock, i, errs[j])

@@ -107,8 +107,6 @@ func (k *known) Lookup(raw []byte) (tx.Verified, bool) {
 	return v, ok
 }
 
-func (k *known) Expanded(pk keys.PublicKey) *keys.Expanded { return pk.Expand() }
-
 func TestKnownTransactionsAreNotVerifiedAgain(t *testing.T) {
 	b := block()
 	first, err := Verify(chain, b, nil)

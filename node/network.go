@@ -296,7 +296,7 @@ func (n *Node) admitAll(raws [][]byte, own bool) ([]tx.ID, []error) {
 		}
 		fresh, place = append(fresh, raw), append(place, i)
 	}
-	done, bad := tx.VerifyRaw(n.chain.Env().ChainID, fresh, n.pool)
+	done, bad := tx.VerifyRaw(n.chain.Env().ChainID, fresh)
 	var good []tx.Verified
 	var at []int
 	for j, i := range place {

@@ -6,12 +6,20 @@ import (
 	"bytes"
 	"crypto/sha512"
 	"encoding/binary"
+	"slices"
 
 	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
+
+	"github.com/openledger/openledger/internal/lanes"
 )
 
-// soloBatch is the size up to which checking one by one is as fast.
-const soloBatch = 2
+// Sizes up to which checking one by one is as fast, for keys that are not expanded
+// and those that are, and from which eight points at a time are faster.
+const (
+	soloBatch = 2
+	soloWide  = 6
+	wideBatch = 6
+)
 
 // BatchVerifier checks many signatures at about two thirds of the cost of one
 // by one, with the same verdicts as Verify. The zero value is empty. Not safe
@@ -51,54 +59,34 @@ func (b *BatchVerifier) AddExpanded(k *Expanded, msg []byte, sig Signature) {
 // batch, so the verdict is a function of the input. Whoever makes a batch pass
 // that holds a bad signature has found a 128-bit collision of that hash.
 func (b *BatchVerifier) Verify() []bool {
-	jobs := b.jobs
+	out := make([]bool, len(b.jobs))
+	bisect(b.jobs, out)
 	b.jobs = nil
-	order := make([]int, 0, len(jobs)) // the jobs with wide tables, then the others
-	for _, first := range []bool{true, false} {
-		for i := range jobs {
-			if jobs[i].wide() == first {
-				order = append(order, i)
-			}
-		}
-	}
-	wide := 0
-	for wide < len(order) && jobs[order[wide]].wide() {
-		wide++
-	}
-	sorted := make([]signed, len(jobs))
-	for at, i := range order {
-		sorted[at] = jobs[i]
-	}
-	got := make([]bool, len(jobs))
-	if wide > soloBatch && lanesOK(sorted[:wide]) {
-		for i := range wide {
-			got[i] = true
-		}
-	} else {
-		bisect(sorted[:wide], got[:wide])
-	}
-	bisect(sorted[wide:], got[wide:])
-	out := make([]bool, len(jobs))
-	for at, i := range order {
-		out[i] = got[at]
-	}
 	return out
 }
 
-// wide reports whether the job can be checked eight points at a time.
-func (j *signed) wide() bool { return j.ex != nil && j.ex.lane != nil }
-
 // bisect writes the verdicts of jobs into out.
 func bisect(jobs []signed, out []bool) {
-	if len(jobs) > soloBatch && batchOK(jobs) {
-		for i := range out {
-			out[i] = true
+	if len(jobs) <= soloBatch || len(jobs) <= soloWide && !slices.ContainsFunc(jobs, signed.narrow) {
+		for i := range jobs {
+			out[i] = jobs[i].verify()
 		}
 		return
 	}
-	if len(jobs) <= soloBatch {
-		for i := range jobs {
-			out[i] = jobs[i].verify()
+	if n := lanes.MaxTerms; lanes.Ready() && len(jobs) > n {
+		for i := 0; i < len(jobs); i += n { // as large as pays
+			end := min(len(jobs), i+n)
+			bisect(jobs[i:end], out[i:end])
+		}
+		return
+	}
+	check := batchOK
+	if lanes.Ready() && len(jobs) >= wideBatch {
+		check = lanesOK // whose no is only a hint: the halves are checked, down to one by one
+	}
+	if check(jobs) {
+		for i := range out {
+			out[i] = true
 		}
 		return
 	}
@@ -106,6 +94,9 @@ func bisect(jobs []signed, out []bool) {
 	bisect(jobs[:m], out[:m])
 	bisect(jobs[m:], out[m:])
 }
+
+// narrow reports whether the key has no table of eight points at a time.
+func (j signed) narrow() bool { return j.ex == nil || j.ex.lane == nil }
 
 // batchOK checks the batch equation over jobs.
 func batchOK(jobs []signed) bool {

@@ -16,12 +16,11 @@ func TestKEY01LanesFindWhatHolds(t *testing.T) {
 	var jobs []signed
 	for i := range 40 {
 		k, msg := FromSeed(filled(byte(i%7))), bytes.Repeat([]byte{byte(i)}, 5*i)
-		jobs = append(jobs, signed{k.Public(), msg, k.Sign(msg), k.Public().Expand()})
+		ex := k.Public().Expand()
+		ex.lane = lanes.NewKey(k.Public()) // on every processor, by the plain code
+		jobs = append(jobs, signed{k.Public(), msg, k.Sign(msg), ex})
 	}
-	if jobs[0].ex.lane == nil { // no such processor: prepare by the plain code
-		for i := range jobs {
-			jobs[i].ex.lane = lanes.NewKey(jobs[i].pk)
-		}
+	if !lanes.Ready() {
 		jobs = jobs[:12]
 	}
 	for n := 1; n <= len(jobs); n++ {
@@ -29,6 +28,12 @@ func TestKEY01LanesFindWhatHolds(t *testing.T) {
 			t.Fatalf("%d honest signatures do not pass", n)
 		}
 		bad := n * 7 % n
+		if j := &jobs[n-1]; !j.ex.oneOK(j.msg, j.sig) || j.ex.oneOK(append([]byte{1}, j.msg...), j.sig) {
+			t.Fatalf("signature %d alone is judged wrongly", n-1)
+		}
+		if n%3 == 0 {
+			jobs[n-1].ex = nil // from here on a key that is not expanded
+		}
 		for _, bit := range []int{n % 256, 256 + n%252} {
 			list := append([]signed(nil), jobs[:n]...)
 			list[bad].sig[bit/8] ^= 1 << (bit % 8)
@@ -68,8 +73,9 @@ func FuzzExpanded(f *testing.F) {
 		if k.lane == nil {
 			return
 		}
-		if one := []signed{{PublicKey(pk), msg, Signature(s), k}}; lanesOK(one) != want {
-			t.Fatalf("the lanes say %v, single %v", !want, want)
+		one := []signed{{PublicKey(pk), msg, Signature(s), k}}
+		if a, b := lanesOK(one), k.oneOK(msg, Signature(s)); a != want || b != want {
+			t.Fatalf("the lanes say %v and %v, single %v", a, b, want)
 		}
 	})
 }
@@ -85,7 +91,7 @@ func BenchmarkExpanded(b *testing.B) {
 			jobs[i%256].pk.Expand()
 		}
 	})
-	for _, n := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256} {
+	for _, n := range []int{1, 2, 3, 4, 6, 8, 16, 32, 64, 256} {
 		b.Run(fmt.Sprintf("expanded/%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; i < b.N; i += n {

@@ -55,7 +55,10 @@ func TestASumIsZeroExactlyIfItsFactorsAre(t *testing.T) {
 			terms := make([]Term, n)
 			var all []Digits
 			for i := range terms {
-				terms[i] = Term{R: generator, Z: digits(r, 31), H: digits(r, 62), Key: key}
+				terms[i] = Term{R: generator, A: generator, Z: digits(r, 31), H: digits(r, 62)}
+				if r.IntN(2) == 0 {
+					terms[i].A, terms[i].Key = [32]byte{}, key
+				}
 				all = append(all, terms[i].Z, terms[i].H)
 			}
 			b := sum(all...)
@@ -76,10 +79,24 @@ func TestASumIsZeroExactlyIfItsFactorsAre(t *testing.T) {
 			}
 		}
 	}
+	single := func(t *testing.T) {
+		for range 20 {
+			term := Term{R: generator, H: digits(r, 62), Key: key}
+			b := sum(term.H, Digits{1})
+			if !ZeroOne(&b, &term) {
+				t.Fatal("a sum that is zero is not")
+			}
+			if other(&term.H[r.IntN(62)]); ZeroOne(&b, &term) {
+				t.Fatal("another factor of the key, and the sum is zero")
+			}
+		}
+	}
 	if fast {
+		t.Run("one", single)
 		t.Run("instructions", func(t *testing.T) { run(t, 30) })
 		defer func() { fast = true }()
 		fast = false
 	}
+	t.Run("one, plain", single)
 	t.Run("plain", func(t *testing.T) { run(t, 10) })
 }

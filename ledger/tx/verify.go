@@ -80,17 +80,10 @@ func VerifyBatch(chainID [32]byte, list []Signed) ([]Verified, []error) {
 	return b.verify()
 }
 
-// Keys hands out the expanded keys of frequent signers, nil for all others. It
-// changes the cost of a check and never its verdict.
-type Keys interface {
-	Expanded(keys.PublicKey) *keys.Expanded
-}
-
 // VerifyRaw is Decode and VerifyBatch in one. It keeps each of raws, which must
-// not change afterwards. known may be nil. Errors: those of Decode and Verify.
-func VerifyRaw(chainID [32]byte, raws [][]byte, known Keys) ([]Verified, []error) {
+// not change afterwards. Errors: those of Decode and Verify.
+func VerifyRaw(chainID [32]byte, raws [][]byte) ([]Verified, []error) {
 	b := newBatch(chainID, len(raws))
-	b.known = known
 	for i, raw := range raws {
 		s, err := Decode(raw)
 		if err != nil {
@@ -109,7 +102,6 @@ type batch struct {
 	errs  []error
 	sigs  keys.BatchVerifier
 	owner []int // transaction of each queued signature
-	known Keys  // may be nil
 }
 
 func newBatch(chainID [32]byte, n int) *batch {
@@ -125,14 +117,7 @@ func (b *batch) add(i int, s Signed, raw []byte) {
 	}
 	b.out[i] = v
 	for _, g := range s.Sigs {
-		pk := s.Reveal.Keys[g.KeyIndex]
-		if b.known == nil {
-			b.sigs.Add(pk, msg, g.Sig)
-		} else if k := b.known.Expanded(pk); k == nil {
-			b.sigs.Add(pk, msg, g.Sig)
-		} else {
-			b.sigs.AddExpanded(k, msg, g.Sig)
-		}
+		b.sigs.Add(s.Reveal.Keys[g.KeyIndex], msg, g.Sig)
 		b.owner = append(b.owner, i)
 	}
 }

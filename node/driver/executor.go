@@ -12,7 +12,6 @@ import (
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
-	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/chain"
@@ -101,9 +100,6 @@ func (m *verified) Lookup(raw []byte) (tx.Verified, bool) {
 	m.rest = m.rest[1:]
 	return v, true
 }
-
-// Expanded implements ledger.Cache: nothing is left to check.
-func (m *verified) Expanded(keys.PublicKey) *keys.Expanded { return nil }
 
 // execute runs a block. A block whose branch lost meanwhile, because sync was
 // faster, has no result, and nobody waits for it.

@@ -41,7 +41,6 @@ type Pool struct {
 	head   func() (state.View, error)
 	now    func() uint64
 	seed   maphash.Seed
-	Signers
 
 	mu      sync.Mutex
 	byRaw   map[uint64]*entry // of what was admitted, by a hash of its bytes

@@ -34,9 +34,8 @@ type App struct {
 	env   exec.Env
 	store *store.Store
 
-	mu      sync.Mutex
-	signers mempool.Signers
-	seen    map[string]tx.Verified // by signed bytes: verified, not yet in a block
+	mu   sync.Mutex
+	seen map[string]tx.Verified // by signed bytes: verified, not yet in a block
 
 	height   atomic.Int64 // of CometBFT, which counts empty blocks too
 	next     *store.Batch // what Commit will write
@@ -120,9 +119,6 @@ func (a *App) Lookup(raw []byte) (tx.Verified, bool) {
 	v, ok := a.seen[string(raw)]
 	return v, ok
 }
-
-// Expanded implements ledger.Cache with the keys that our node keeps too.
-func (a *App) Expanded(pk keys.PublicKey) *keys.Expanded { return a.signers.Expanded(pk) }
 
 func (a *App) keep(list ...tx.Verified) {
 	a.mu.Lock()
