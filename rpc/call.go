@@ -33,6 +33,13 @@ type response struct {
 // parse splits a body into requests (RPC-01). A missing "jsonrpc" member is read
 // as "2.0". An error is about the body as a whole.
 func parse(body []byte) (reqs []*jrpc2.ParsedRequest, batch bool, refusal *api.Error) {
+	if reqs, batch, ok := quickParse(body); ok {
+		return reqs, batch, nil
+	}
+	return parseAny(body)
+}
+
+func parseAny(body []byte) (reqs []*jrpc2.ParsedRequest, batch bool, refusal *api.Error) {
 	body = bytes.TrimSpace(body)
 	if !json.Valid(body) || tooDeep(body) {
 		return nil, false, protocolError(api.CodeParse, "PARSE_ERROR", fmt.Sprintf("the body is not JSON of at most %d levels", MaxDepth))

@@ -3,6 +3,7 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,9 +40,9 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 	case len(out) == 0:
 		w.WriteHeader(http.StatusNoContent)
 	case batch:
-		writeJSON(w, http.StatusOK, out)
+		writeAnswers(w, out, true)
 	default:
-		writeJSON(w, http.StatusOK, out[0])
+		writeAnswers(w, out[:1], false)
 	}
 }
 
@@ -49,7 +50,10 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *api.Error) {
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Now().Add(waitRead))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	var buf bytes.Buffer
+	buf.Grow(int(min(max(r.ContentLength, 0), MaxBody)) + bytes.MinRead)
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBody))
+	body := buf.Bytes()
 	_ = c.SetReadDeadline(time.Time{}) // a deadline left behind would end long calls
 	var tooBig *http.MaxBytesError
 	switch {
