@@ -21,7 +21,7 @@ const (
 	wideBatch = 6
 )
 
-// BatchVerifier checks many signatures at about two thirds of the cost of one
+// BatchVerifier checks many signatures at a third to two thirds of the cost of one
 // by one, with the same verdicts as Verify. The zero value is empty. Not safe
 // for concurrent use. Spec: KEY-01.
 type BatchVerifier struct{ jobs []signed }
