@@ -530,3 +530,42 @@ func TestCONS45OneValidatorAloneResumesByItsOperatorsWord(t *testing.T) {
 	}
 	l.send(w.Transfer(0, 1, 2))
 }
+
+// TestANodeWhoseHomeIsTakenAwayEnds in bounded time, and says what has happened;
+// when the folder is back, the node goes on.
+func TestANodeWhoseHomeIsTakenAwayEnds(t *testing.T) {
+	w, cfg := alone(t)
+	l := run(t, cfg)
+	l.send(w.Transfer(0, 1, 1))
+	away := filepath.Join(t.TempDir(), "away")
+	if err := os.Rename(cfg.Home, away); err != nil {
+		t.Fatal(err)
+	}
+	l.cancel()
+	l.cancel = nil
+	select {
+	case err := <-l.ended:
+		if err == nil || !strings.Contains(err.Error(), "deleted or moved") {
+			t.Errorf("it ends with %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("it does not end")
+	}
+	if err := errors.Join(os.RemoveAll(cfg.Home), os.Rename(away, cfg.Home)); err != nil { // it may have written a file anew
+		t.Fatal(err)
+	}
+	for ctx := within(t); ; { // until the database, which still tries to close, is free
+		s, err := store.Open(cfg.Home, store.Options{CacheMiB: 16})
+		if err == nil {
+			err = s.Close()
+		}
+		if err == nil {
+			break
+		}
+		if !pause(ctx, 20*time.Millisecond) {
+			t.Fatal(err)
+		}
+	}
+	l.start()
+	l.send(w.Transfer(0, 1, 1))
+}

@@ -272,12 +272,27 @@ func (n *Node) release() error {
 		errs = append(errs, n.member.Close())
 	}
 	if n.store != nil {
-		errs = append(errs, n.store.Close())
+		errs = append(errs, n.closeStore())
 	}
 	if n.lock != nil {
 		errs = append(errs, n.lock.release())
 	}
 	return errors.Join(errs...)
+}
+
+// closeStore closes the database within a bound: where its folder is gone, it would
+// try for ever to write the last of its tables. Nothing final is lost then that
+// stood on the disk.
+func (n *Node) closeStore() error {
+	closed := make(chan error, 1)
+	go func() { closed <- n.store.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(stopTimeout):
+		return fmt.Errorf("the database in %s does not close within %v: was the folder deleted or moved while the node ran, or does the disk not answer? start on the folder as it is; what is missing is fetched from peers",
+			filepath.Join(n.cfg.Home, "ledger"), stopTimeout)
+	}
 }
 
 // committed runs after each commit, where the chain is written.

@@ -41,6 +41,9 @@ const (
 var (
 	ErrMalformed = errors.New("malformed header")
 	ErrField     = errors.New("header field out of rule")
+	// ErrUpgrade: a protocol version later than this program knows (CONS-42). What
+	// has it cannot be judged here.
+	ErrUpgrade = errors.New("unknown protocol version: install the newer release of openledger and start again on the same folder")
 )
 
 // Header is fields 0 to 21 of CONS-31, in their order. Times are Unix
@@ -103,13 +106,15 @@ func Decode(b []byte) (Header, error) {
 
 // Check tests every rule that a header shows on its face (CONS-31): version,
 // kind and what it leaves empty, order of views, bounds, lengths. It does not
-// know the parent. Errors: ErrField.
+// know the parent. Errors: ErrField, and with it ErrUpgrade.
 func (h *Header) Check() error {
 	next := 0
 	if h.Kind == KindSeal {
 		next = 32
 	}
 	switch {
+	case h.Version > Version:
+		return fmt.Errorf("%w: %w: version %d, this program knows %d", ErrField, ErrUpgrade, h.Version, Version)
 	case h.Version != Version:
 		return fmt.Errorf("%w: version %d, want %d", ErrField, h.Version, Version)
 	case h.Kind > KindCarrier:

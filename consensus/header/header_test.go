@@ -234,3 +234,13 @@ func BenchmarkHash(b *testing.B) {
 		_ = h.Hash()
 	}
 }
+
+// TestCONS42AnUnknownVersionIsNamed, so that nobody takes it for damage.
+func TestCONS42AnUnknownVersionIsNamed(t *testing.T) {
+	for version, want := range map[uint64]bool{0: false, Version + 1: true} {
+		h := Header{Version: version, View: 1, Height: 1}
+		if err := h.Check(); !errors.Is(err, ErrField) || errors.Is(err, ErrUpgrade) != want {
+			t.Errorf("version %d: %v", version, err)
+		}
+	}
+}

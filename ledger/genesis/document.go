@@ -131,6 +131,8 @@ func (d *Doc) Check() error {
 	switch {
 	case d.Format != Format:
 		return fmt.Errorf("%w: format %d, want %d", ErrGenesis, d.Format, Format)
+	case d.Protocol > Protocol:
+		return fmt.Errorf("%w: %w: the network runs protocol %d, this program knows %d", ErrGenesis, header.ErrUpgrade, d.Protocol, Protocol)
 	case d.Protocol != Protocol:
 		return fmt.Errorf("%w: protocol %d, want %d", ErrGenesis, d.Protocol, Protocol)
 	case len(d.Network) == 0 || len(d.Network) > MaxNetwork:

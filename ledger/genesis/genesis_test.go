@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/internal/bls"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
@@ -296,5 +297,31 @@ func TestTheUnkeyedNetworkHasVoteKeysOnly(t *testing.T) {
 	c.Network = "local"
 	if _, err := Local(c); !errors.Is(err, ErrGenesis) {
 		t.Errorf("without keys: %v", err)
+	}
+}
+
+// TestCONS49UnbondingOfALocalNetwork is long enough for a trusted block to be some
+// minutes old, and never shorter than an epoch.
+func TestCONS49UnbondingOfALocalNetwork(t *testing.T) {
+	for epoch, want := range map[uint64]uint64{0: state.LocalParams().Staking.UnbondingMS, 20_000: 600_000, 3_600_000: 3_600_000} {
+		c := config()
+		c.EpochMS = epoch
+		d, err := Local(c)
+		if got := d.Params.Staking.UnbondingMS; err != nil || got != want {
+			t.Errorf("epochs of %d ms: unbonding takes %d ms, want %d, %v", epoch, got, want, err)
+		}
+	}
+}
+
+// TestCONS42AnUnknownProtocolNamesWhatToDo: a network of a later release.
+func TestCONS42AnUnknownProtocolNamesWhatToDo(t *testing.T) {
+	d := local(t)
+	d.Protocol++
+	if err := d.Check(); !errors.Is(err, header.ErrUpgrade) || !errors.Is(err, ErrGenesis) || !strings.Contains(err.Error(), "newer release") {
+		t.Errorf("protocol %d: %v", d.Protocol, err)
+	}
+	d.Protocol = 0
+	if err := d.Check(); err == nil || errors.Is(err, header.ErrUpgrade) {
+		t.Errorf("protocol 0: %v", err)
 	}
 }

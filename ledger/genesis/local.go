@@ -26,8 +26,12 @@ type LocalConfig struct {
 	TimeMS     uint64
 	Validators []Member
 	Accounts   []Alloc
-	EpochMS    uint64 // length of an epoch, and of unbonding if that is less; 0: as LocalParams
+	EpochMS    uint64 // length of an epoch; unbonding then takes as long, or 10 min if that is more; 0: as LocalParams
 }
+
+// unbondingMS is the unbonding time of a local network that people use: two thirds of
+// it is how old a trusted block may be (CONS-49).
+const unbondingMS = 10 * 60_000
 
 // Local makes the document of a local network: local parameters, a faucet, the
 // CC-BY-4.0 terms, and everything that no account gets in the reserve. Errors:
@@ -41,7 +45,7 @@ func Local(c LocalConfig) (Doc, error) {
 		Terms:      []state.Terms{CCBY4()},
 	}
 	if c.EpochMS != 0 {
-		d.Params.EpochMS, d.Params.Staking.UnbondingMS = c.EpochMS, max(d.Params.Staking.UnbondingMS, c.EpochMS)
+		d.Params.EpochMS, d.Params.Staking.UnbondingMS = c.EpochMS, max(unbondingMS, c.EpochMS)
 	}
 	if d.Network == "" {
 		d.Network = "local"
