@@ -250,6 +250,15 @@ func (s *story) parse(line string) tx.Verified {
 		t.Fatal(err)
 	}
 	delete(args, "tip")
+	most := s.c.fee
+	if arg, ok := args["max"]; ok { // of the fee, in nOPEN
+		n, err := strconv.ParseUint(arg, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.c.fee = fixed.Amount(n)
+		delete(args, "max")
+	}
 	s.verdict(kind, words[0], args)
 	obj := map[string]json.RawMessage{}
 	for k, v := range args {
@@ -265,7 +274,7 @@ func (s *story) parse(line string) tx.Verified {
 	}
 	s.c.tip = tip
 	v := s.c.sign(who, p)
-	s.c.tip = 0
+	s.c.tip, s.c.fee = 0, most
 	if as != "" {
 		s.name(as, tx.ObjectID(v.ID(), kind, 0))
 	}
