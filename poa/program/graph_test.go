@@ -5,6 +5,7 @@ package program
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -159,4 +160,37 @@ func FuzzDecodeNode(f *testing.F) {
 			t.Fatalf("a decoded node fails its check: %v, %+v", err, s)
 		}
 	})
+}
+
+// TestOP01ProgramIDsAreFrozen: an id that changes means another program, and every
+// checkpoint that names it is void.
+func TestOP01ProgramIDsAreFrozen(t *testing.T) {
+	for _, c := range []struct {
+		spec  Train
+		nodes int
+		cost  fx.Cost
+		id    string
+	}{
+		{Train{Model: Softmax, Features: 64, Classes: 10, Scale: 16, Batch: 32, StepsPerSegment: 50, Segments: 8, LR: 0x3f000000, Seed: 7},
+			35, fx.Cost{FMA: 75909, Bytes: 487988}, "1dbdef623a6e3a6210d75c7f90b21857e48d6dfb658134063588939226d84c5c"},
+		{Train{Model: MLP, Features: 64, Classes: 10, Hidden: 32, Scale: 16, Batch: 32, StepsPerSegment: 50, Segments: 8, LR: 0x3dcccccd, Momentum: 0x3f666666, Seed: 7},
+			53, fx.Cost{FMA: 210214, Bytes: 646868}, "1191813eb686259954f9af47930a7a7ff54d90a9378b530751967cea78cc05ba"},
+	} {
+		g, err := Expand(c.spec, 1500)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id := fmt.Sprintf("%x", g.ID()); id != c.id || len(g.Nodes) != c.nodes || g.Cost() != c.cost {
+			t.Errorf("%s: id %s, %d nodes, cost %+v; want %s, %d, %+v", c.spec.Model, id, len(g.Nodes), g.Cost(), c.id, c.nodes, c.cost)
+		}
+	}
+	if _, err := Expand(Train{Model: Softmax}, 10); !errors.Is(err, ErrSpec) {
+		t.Errorf("a program out of bounds expands: %v", err)
+	}
+	if _, err := Expand(Train{Model: Softmax, Features: 64, Classes: 10, Scale: 16, Batch: 32, StepsPerSegment: 50, Segments: 8, LR: 1, Seed: 7}, 0); !errors.Is(err, ErrSpec) {
+		t.Errorf("a program without rows expands: %v", err)
+	}
+	if g, err := ExpandInfer(Train{Model: Softmax, Features: 64, Classes: 10}, 3); err != nil || len(g.Outputs) != 2 {
+		t.Errorf("answers: %+v, %v", g.Outputs, err)
+	}
 }
