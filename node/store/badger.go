@@ -19,14 +19,20 @@ import (
 // badgerEngine is the engine on disk: Badger in managed mode, where this package
 // says at which time a key is written and read (STA-06).
 type badgerEngine struct {
-	db  *badger.DB
-	dir string
+	db    *badger.DB
+	dir   string
+	merge merger
 }
 
 // profile sizes one database, in MiB.
 type profile struct {
 	memTable, memTables, blockCache, valueLog int
 	hot                                       int // half of the memory for state values, and again for tree nodes, that blocks use
+
+	// still databases are merged by merger: Badger's own compactors wake up 20 times
+	// a second each, at rest too. Their tables are not compressed, so that they need
+	// no cache of blocks.
+	still bool
 }
 
 func ledgerProfile(o Options) profile {
@@ -40,17 +46,17 @@ func ledgerProfile(o Options) profile {
 	return profile{memTable: 64, memTables: 3, blockCache: cache, valueLog: 64, hot: 8}
 }
 
-func indexProfile(o Options) profile {
-	p := profile{memTable: 16, memTables: 2, blockCache: 16, valueLog: 16}
-	if o.CacheMiB > 0 {
-		p.blockCache = min(16, max(o.CacheMiB/4, 4))
-	}
-	return p
+func indexProfile() profile {
+	return profile{memTable: 8, memTables: 2, valueLog: 16, still: true}
 }
 
 func (p profile) options(dir string, logger *slog.Logger) badger.Options {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
+	}
+	compactors, stall, compression := 2, 15, options.Snappy
+	if p.still {
+		compactors, stall, compression = 0, 1<<20, options.None
 	}
 	return badger.DefaultOptions(dir).
 		WithSyncWrites(false). // durability comes from sync and, before it, the WAL
@@ -58,14 +64,14 @@ func (p profile) options(dir string, logger *slog.Logger) badger.Options {
 		WithNumVersionsToKeep(1). // all versions above the discard time are kept anyway
 		WithMemTableSize(int64(p.memTable) << 20).
 		WithNumMemtables(p.memTables).
-		WithNumLevelZeroTables(5).
-		WithNumLevelZeroTablesStall(15).
-		WithNumCompactors(2).
+		WithNumLevelZeroTables(mergeTables).
+		WithNumLevelZeroTablesStall(stall).
+		WithNumCompactors(compactors).
 		WithValueThreshold(min(1<<20, int64(p.memTable)<<17)). // state never lies in the value log
 		WithValueLogFileSize(int64(p.valueLog) << 20).
 		WithBlockCacheSize(int64(p.blockCache) << 20).
 		WithIndexCacheSize(0). // used with encryption only
-		WithCompression(options.Snappy).
+		WithCompression(compression).
 		WithVerifyValueChecksum(true).
 		WithChecksumVerificationMode(options.OnBlockRead). // checkTables has read all blocks
 		WithMetricsEnabled(false).
@@ -99,7 +105,13 @@ func openBadger(dir string, p profile, logger *slog.Logger) (e *badgerEngine, er
 		}
 		return nil, fmt.Errorf("%s: %w: %w", dir, err, ErrCorrupt)
 	}
-	return &badgerEngine{db: db, dir: dir}, nil
+	b := &badgerEngine{db: db, dir: dir}
+	if p.still {
+		if err := b.merge.start(db, p); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: merge tables: %w", dir, err), db.Close())
+		}
+	}
+	return b, nil
 }
 
 func (b *badgerEngine) get(key []byte, ts uint64) ([]byte, error) {
@@ -173,6 +185,9 @@ func (b *badgerEngine) write(ts uint64, entries []entry) error {
 			err = b.writeTogether(ts, list[last:])
 		}
 	}
+	if err == nil {
+		b.merge.wrote(b.db, entries)
+	}
 	return b.writeError(err)
 }
 
@@ -245,6 +260,7 @@ func (b *badgerEngine) close() error {
 	if b.db.IsClosed() {
 		return ErrClosed
 	}
+	b.merge.wait()
 	return b.db.Close()
 }
 

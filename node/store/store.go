@@ -68,7 +68,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
-	index, err := openBadger(filepath.Join(dir, "index"), indexProfile(o), o.Logger)
+	index, err := openBadger(filepath.Join(dir, "index"), indexProfile(), o.Logger)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open index: %w", err), ledger.close())
 	}
