@@ -8,6 +8,8 @@ reads config.json and the safetensors of FOLDER and, from standard input, lists 
 token ids; prints one line of JSON for each list: the logits after every position,
 [[float, …], …]. Written for folders of a few thousand weights, from the published
 description of the architecture: it shares no code with the program that it checks.
+On the seven kinds of folders of hftest.Kinds it was compared once with mlx-lm
+0.32.2 in binary32: no logit differs by more than 2e-5.
 """
 import json
 import math
