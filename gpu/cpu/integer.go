@@ -71,14 +71,8 @@ func (c *call) dequantise() {
 }
 
 func (c *call) gemmI8() {
-	m, n, k, g := c.a[0], c.a[1], c.a[2], c.a[3]
-	x, xs, w, ws, y := of[int8](c.in[0]), c.f(1), of[int8](c.in[2]), c.f(3), c.y()
-	t := (k + g - 1) / g
-	c.rows(n, m*k, func(_ *kern.Worker, j int) {
-		for i := range m {
-			y[i*n+j] = fx.DotQ(x[i*k:][:k], w[j*k:][:k], xs[i*t:][:t], ws[j*t:][:t], g)
-		}
-	})
+	c.cpu.GemmI8(c.pool, kern.MatI8{M: c.a[0], N: c.a[1], K: c.a[2], G: c.a[3],
+		A: of[int8](c.in[0]), SA: c.f(1), B: of[int8](c.in[2]), SB: c.f(3), C: c.y()})
 }
 
 // dotI8 computes sums of products, or squared distances as |x|² + |y|² − 2·x·y,
@@ -86,25 +80,18 @@ func (c *call) gemmI8() {
 func (c *call) dotI8() {
 	m, n, k := c.a[0], c.a[1], c.a[2]
 	x, w, y := of[int8](c.in[0]), of[int8](c.in[1]), c.yi()
-	var own []int32
-	if c.op == fx.OpDist2I8 {
-		own = make([]int32, m)
-		for i := range own {
-			own[i] = fx.DotI8(x[i*k:][:k], x[i*k:])
-		}
+	c.cpu.GemmI8(c.pool, kern.MatI8{M: m, N: n, K: k, A: x, B: w, Ints: y})
+	if c.op == fx.OpDotI8 {
+		return
 	}
-	c.rows(n, m*k, func(_ *kern.Worker, j int) {
-		b := w[j*k:][:k]
-		var square int32
-		if own != nil {
-			square = fx.DotI8(b, b)
-		}
-		for i := range m {
-			s := fx.DotI8(x[i*k:][:k], b)
-			if own != nil {
-				s = own[i] + square - 2*s
-			}
-			y[i*n+j] = s
+	square := make([]int32, n)
+	for j := range square {
+		square[j] = fx.DotI8(w[j*k:][:k], w[j*k:])
+	}
+	c.rows(m, n, func(_ *kern.Worker, i int) {
+		own := fx.DotI8(x[i*k:][:k], x[i*k:])
+		for j, s := range square {
+			y[i*n+j] = own + s - 2*y[i*n+j]
 		}
 	})
 }

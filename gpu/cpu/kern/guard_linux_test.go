@@ -51,6 +51,7 @@ func TestNoKernelLeavesItsSlices(t *testing.T) {
 	for i := range mem {
 		mem[i] = guarded(t, 4*size)
 	}
+	bytes := [2]arena[int8]{guarded(t, size), guarded(t, size)}
 	r := rand.New(rand.NewPCG(5, 5))
 	onPaths(t, func(t *testing.T, c CPU) {
 		for _, atEnd := range []bool{false, true} {
@@ -74,6 +75,11 @@ func TestNoKernelLeavesItsSlices(t *testing.T) {
 				g.B = mem[1].slice((g.N-1)*g.LDB+g.K, atEnd)
 				g.C = mem[2].slice((g.M-1)*g.LDC+g.N, atEnd)
 				c.Gemm(new(Worker), g)
+				q := MatI8{M: g.M, N: g.N, K: 1 + r.IntN(300), G: 128}
+				q.A, q.B = bytes[0].slice(q.M*q.K, atEnd), bytes[1].slice(q.N*q.K, atEnd)
+				q.SA, q.SB = mem[0].slice(3*q.M, atEnd), mem[1].slice(3*q.N, atEnd)
+				q.C = mem[2].slice(q.M*q.N, atEnd)
+				c.GemmI8(new(Worker), q)
 			}
 		}
 	})

@@ -233,3 +233,72 @@ func TestDetect(t *testing.T) {
 		t.Errorf("the best path: %v, %v", best, err)
 	}
 }
+
+// codes returns n int8 codes, many of them extreme.
+func codes(r *rand.Rand, n int) []int8 {
+	v := make([]int8, n)
+	for i := range v {
+		v[i] = int8(r.IntN(256))
+		if r.IntN(3) == 0 {
+			v[i] = []int8{-128, -127, 127, 0}[r.IntN(4)]
+		}
+	}
+	return v
+}
+
+func TestGemmI8EqualsTheDefinition(t *testing.T) {
+	cpus := Paths()
+	for _, c := range cpus {
+		if c.vnni {
+			cpus = append(cpus, CPU{path: AVX512})
+		}
+	}
+	for _, c := range cpus {
+		t.Run(fmt.Sprintf("%s vnni=%v", c.path, c.vnni), func(t *testing.T) {
+			pool := NewPool(2)
+			rapid.Check(t, func(t *rapid.T) {
+				r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 6))
+				g := MatI8{M: rapid.IntRange(1, 20).Draw(t, "m"), N: rapid.IntRange(1, 70).Draw(t, "n"),
+					K: rapid.SampledFrom([]int{1, 3, 4, 64, 127, 128, 129, 300, 1024, 1100, 2500}).Draw(t, "k"),
+					G: rapid.SampledFrom([]int{128, 128, 128, 1, 2, 7, 32, 1200}).Draw(t, "g")}
+				n := (g.K + g.G - 1) / g.G
+				g.A, g.B, g.SA, g.SB = codes(r, g.M*g.K), codes(r, g.N*g.K), vector(r, g.M*n), vector(r, g.N*n)
+				g.C = vector(r, g.M*g.N)
+				want := g
+				want.C = make([]float32, g.M*g.N)
+				for i := range g.M {
+					want.row(i, n)
+				}
+				c.GemmI8(pool, g)
+				same(t, "scaled", g.C, want.C)
+
+				g.SA, want.SA = nil, nil
+				g.Ints, want.Ints = make([]int32, g.M*g.N), make([]int32, g.M*g.N)
+				for i := range g.M {
+					want.row(i, 1)
+				}
+				c.GemmI8(new(Worker), g)
+				for i, v := range want.Ints {
+					if g.Ints[i] != v {
+						t.Fatalf("sum %d of %dx%d is %d, want %d", i, g.M, g.N, g.Ints[i], v)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestGemmI8AtItsBounds has the greatest sums that fit.
+func TestGemmI8AtItsBounds(t *testing.T) {
+	const k = 131_072
+	g := MatI8{M: 1, N: 2, K: k, A: make([]int8, k), B: make([]int8, 2*k), Ints: make([]int32, 2)}
+	for i := range k {
+		g.A[i], g.B[i], g.B[k+i] = -127, -127, 127
+	}
+	for _, c := range Paths() {
+		c.GemmI8(NewPool(1), g)
+		if g.Ints[0] != 127*127*k || g.Ints[1] != -127*127*k {
+			t.Errorf("%s: %d", c.path, g.Ints)
+		}
+	}
+}
