@@ -8,7 +8,7 @@ const (
 	flagLoad  = 1 // the chains go on from C
 	flagCanon = 2 // the last block of k: store canonical NaN
 
-	kBlock = 256     // terms between two visits of a tile of C
+	kBlock = 512     // terms between two visits of a tile of C
 	packed = 1 << 18 // floats of packed A at a time: 1 MiB, half of a usual second-level cache
 	slack  = 16      // floats that overlapping stores may write behind a panel
 )

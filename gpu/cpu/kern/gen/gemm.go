@@ -118,7 +118,7 @@ func (s isa) tileRows(r int, kc, a, b, c, ldc, cols, flags reg.Register) {
 		acc[i] = [2]vec{s.zero(), s.zero()}
 	}
 	s.TESTQ(operand.U32(flagLoad), flags)
-	s.JEQ(ref("loop"))
+	s.JEQ(ref("start"))
 	row := s.GP64()
 	s.MOVQ(c, row)
 	m := s.colMasks(cols)
@@ -133,18 +133,22 @@ func (s isa) tileRows(r int, kc, a, b, c, ldc, cols, flags reg.Register) {
 		s.PREFETCHT0(at(row, 8*s.w-4))
 		s.ADDQ(ldc, row)
 	}
-	s.align(64)
-	s.Label(string(ref("loop")))
-	b0, b1 := s.ld(at(b, 0)), s.ld(at(b, 4*s.w))
-	for i := range acc {
-		x := s.bcast(at(a, 4*i))
-		s.VFMADD231PS(b0, x, acc[i][0])
-		s.VFMADD231PS(b1, x, acc[i][1])
+	s.Label(string(ref("start")))
+	step := func(off int) {
+		b0, b1 := s.ld(at(b, 8*s.w*off)), s.ld(at(b, 8*s.w*off+4*s.w))
+		for i := range acc {
+			x := s.bcast(at(a, 4*(off*r+i)))
+			s.VFMADD231PS(b0, x, acc[i][0])
+			s.VFMADD231PS(b1, x, acc[i][1])
+		}
 	}
-	s.ADDQ(operand.Imm(uint64(8*s.w)), b)
-	s.ADDQ(operand.Imm(uint64(4*r)), a)
-	s.DECQ(kc)
-	s.JNE(ref("loop"))
+	s.repeat(kc, unroll, ref("loop"), func(n int) {
+		for off := range n {
+			step(off)
+		}
+		s.ADDQ(operand.U32(8*s.w*n), b)
+		s.ADDQ(operand.U32(4*r*n), a)
+	})
 	s.TESTQ(operand.U32(flagCanon), flags)
 	s.JEQ(ref("store"))
 	for i := range acc {
@@ -161,6 +165,30 @@ func (s isa) tileRows(r int, kc, a, b, c, ldc, cols, flags reg.Register) {
 	}
 	s.VZEROUPPER()
 	s.RET()
+}
+
+// unroll is how many terms share the counting, whose instructions compete with the
+// multiply-adds for execution ports.
+const unroll = 4
+
+// repeat runs body(u) ⌊n/u⌋ times, then body(1) for the rest. n ≥ 1 is used up.
+func (s isa) repeat(n reg.Register, u int, label operand.LabelRef, body func(u int)) {
+	rest, done := label+"rest", label+"done"
+	s.SUBQ(operand.Imm(uint64(u)), n)
+	s.JLT(rest)
+	s.align(64)
+	s.Label(string(label))
+	body(u)
+	s.SUBQ(operand.Imm(uint64(u)), n)
+	s.JGE(label)
+	s.Label(string(rest))
+	s.ADDQ(operand.Imm(uint64(u)), n)
+	s.JEQ(done)
+	s.Label(string(rest + "loop"))
+	body(1)
+	s.DECQ(n)
+	s.JNE(rest + "loop")
+	s.Label(string(done))
 }
 
 // pack writes the block transposition: for each of n blocks of w words it
