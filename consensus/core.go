@@ -60,6 +60,7 @@ type Core struct {
 	start    uint64   // Now of the start of the newest block
 	building uint64   // view for which a Build is out
 	heard    []uint64 // by validator: newest view it signed something of
+	gone     []bool   // by validator: the stream to it is broken
 	resendAt uint64
 	retryAt  uint64 // Now of asking again for what did not come; 0 = nothing is missing
 	waitAt   uint64 // Now at which a rule that waits for the clock may fire; 0 = none
@@ -83,7 +84,7 @@ func New(cfg Config) (*Core, error) {
 	cfg.Set = set
 	c := &Core{
 		cfg: cfg, n: set.Len(), self: -1, quorum: set.Quorum(), delta: cfg.Params.DeltaMS,
-		sched: valset.NewSchedule(set, cfg.Seed), heard: make([]uint64, set.Len()),
+		sched: valset.NewSchedule(set, cfg.Seed), heard: make([]uint64, set.Len()), gone: make([]bool, set.Len()),
 		blocks: map[header.Hash]*block{}, views: map[uint64]*view{},
 		rules: header.Rules{
 			Epoch: set.Epoch(), StartMS: cfg.Start.Header.TimeMS, EpochMS: cfg.Params.EpochMS, CertifyMS: cfg.Params.CertifyMS,
@@ -157,6 +158,8 @@ func (c *Core) handle(e Event) {
 	case Work:
 		c.dirty = c.dirty || c.work != e.Pending
 		c.work = e.Pending
+	case Link:
+		c.onLink(e)
 	case Built:
 		c.onBuilt(e)
 	case Available:

@@ -101,7 +101,7 @@ type Input struct {
 	Event Event
 }
 
-// Event is one of Restored, Message, Timer, Work, Built, Available, Executed
+// Event is one of Restored, Message, Timer, Work, Link, Built, Available, Executed
 // and Synced. Any other value is ignored.
 type Event any
 
@@ -120,6 +120,15 @@ type Timer struct{}
 // no undecided block holds, or a ledger duty that is due (CONS-53). Send it
 // when the answer changes; repeating it does no harm.
 type Work struct{ Pending bool }
+
+// Link says that the stream to a validator, by its index in the set, is open or
+// not. All count as open at first. Send it when the answer changes; repeating it
+// does no harm. It is a hint about time only: a leader that cannot be reached is
+// not waited for (CONS-53).
+type Link struct {
+	Validator int
+	Up        bool
+}
 
 // Built answers a Build request: the batches of the block, both zero for an
 // empty block. It is ignored if View is no longer ours to propose in.

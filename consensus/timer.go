@@ -30,22 +30,6 @@ func (c *Core) awake() bool {
 	return w != nil && (w.first != nil || w.nullify.Most() > c.cfg.Set.Faulty())
 }
 
-// silent reports whether the leader of the current view was not heard for ten
-// views while a quorum was (CONS-53).
-func (c *Core) silent() bool {
-	l := c.sched.Leader(c.cur)
-	if l == c.self || c.heard[l]+silentViews >= c.cur {
-		return false
-	}
-	power := uint64(0)
-	for i, v := range c.heard {
-		if v+silentViews >= c.cur || i == c.self {
-			power += c.cfg.Set.Power(i)
-		}
-	}
-	return power >= c.quorum
-}
-
 // timeouts is CONS-23: nullify the current view when its leader is silent, has
 // brought nothing to vote for by 2Δ, or no certificate came by 3Δ; or when more
 // than f have given it up, one of whom at least is honest and has waited; or when

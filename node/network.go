@@ -203,6 +203,9 @@ func (v validators) Broadcast(frame []byte, view uint64, own bool) {
 	}
 }
 
+// Linked implements driver.Network.
+func (v validators) Linked() []keys.PublicKey { return v.n.host.Mesh().Connected() }
+
 // Ask implements driver.Network.
 func (v validators) Ask(ctx context.Context, index int, protocol string, req []byte, each func([]byte) error) error {
 	key := v.n.chain.Set().Key(index)

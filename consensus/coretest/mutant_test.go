@@ -27,7 +27,7 @@ var killers = map[string]struct {
 	"no-growth": {"I14", 58}, "no-window": {"I13", 14}, "no-cert-record": {"I14", 81}, "notarized-seal": {"I12", 1},
 	"run-carriers": {"I11", 1}, "next-set": {"I12", 177}, "leader-off": {"I10 I14", 0}, "late-vote": {"I10", 24},
 	"no-guard": {"I2 I10", 242}, "cert-early": {"I6 I10", 0}, "re-sign": {"I2 I10", 3}, "share-unchecked": {"I9", 32},
-	"beacon-unchecked": {"beacon", 294}, "start-unchecked": {"I5", 353}, "no-ancestor": {"I14", 11},
+	"beacon-unchecked": {"beacon", 2_187}, "start-unchecked": {"I5", 353}, "no-ancestor": {"I14", 11},
 }
 
 // TestMutants breaks one rule at a time and wants its invariant to notice

@@ -27,6 +27,8 @@ type Node struct {
 
 	core  *consensus.Core // nil while down
 	life  int             // incarnation; answers to an earlier one are dropped
+	born  uint64          // start of the process
+	up    []bool          // by person: what the core was told of the stream to it
 	fuse  int             // stages of Output until a crash; 0 = none
 	timer uint64
 	held  *consensus.Output // joined outputs not carried out yet (CONS-05)
@@ -74,9 +76,11 @@ func (n *Node) Restart() {
 		return
 	}
 	n.start()
+	n.born = n.s.now
 	if n.core != nil {
 		n.s.trace("%d ms: node %s starts at height %d with %d records", n.s.now, n.name, n.Height(), len(n.log))
 		n.restored()
+		n.s.relink()
 	}
 }
 
@@ -121,6 +125,10 @@ func (n *Node) start() {
 		return
 	}
 	n.core, n.timer, n.syncing, n.waiting, n.held = core, 0, false, nil, nil
+	n.up = make([]bool, len(n.s.people))
+	for i := range n.up {
+		n.up[i] = true // as the core takes it
+	}
 	n.life++
 }
 
@@ -154,6 +162,7 @@ func (n *Node) restored() {
 	n.step(consensus.Restored{Records: records})
 	n.work()
 	n.poll()
+	n.look()
 }
 
 // Crash loses memory, a random end of what was appended but not synced, and
@@ -165,6 +174,7 @@ func (n *Node) Crash() {
 	}
 	n.s.trace("%d ms: node %s crashes", n.s.now, n.name)
 	n.core, n.fuse = nil, 0
+	n.s.relink()
 	n.log = append(n.log, n.tail[:n.s.rng.Below(uint64(len(n.tail)+1))]...)
 	n.tail = nil
 	n.db = n.db[:n.safe]

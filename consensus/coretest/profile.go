@@ -35,6 +35,7 @@ type Profile struct {
 	Over      bool    // more than f is faulty: forks are allowed, and must be convicted
 	Busy      bool    // there is always work, so views never last
 	Join      bool    // nodes sometimes act on several steps at once
+	Flaps     bool    // streams break for no reason, until HealAt
 	Loss, Dup uint64  // per mille of messages, until HealAt
 	DelayMin  uint64
 	DelayMax  uint64
@@ -63,7 +64,7 @@ var sets = [][]uint64{
 func Draw(seed uint64) Profile {
 	r := detrand.NewSplitMix(seed ^ 0x6f70656e)
 	p := Profile{
-		Join: true, Powers: sets[r.Below(uint64(len(sets)))], Params: consensus.LocalParams(),
+		Join: true, Flaps: true, Powers: sets[r.Below(uint64(len(sets)))], Params: consensus.LocalParams(),
 		DelayMin: 1, DelayMax: 5 + r.Below(60), HealDelay: 40, ExecMax: 1 + r.Below(30),
 		Skew: r.Below(200), Observer: r.Below(3) == 0, Txs: int(4 + r.Below(12)),
 		HealAt: 8_000 + r.Below(8_000),

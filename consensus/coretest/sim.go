@@ -37,6 +37,7 @@ type Sim struct {
 	Trace func(line string)
 
 	rng     *detrand.SplitMix
+	links   *detrand.SplitMix // of streams that break
 	now     uint64
 	seq     uint64
 	queue   queue
@@ -66,7 +67,7 @@ type checked struct {
 // New builds the network of a profile; every choice comes from seed.
 func New(p Profile, seed uint64) *Sim {
 	s := &Sim{
-		Profile: p, rng: detrand.NewSplitMix(seed), checked: map[string]checked{}, book: newBook(), names: map[header.Hash]string{},
+		Profile: p, rng: detrand.NewSplitMix(seed), links: detrand.NewSplitMix(seed ^ 0x6c696e6b), checked: map[string]checked{}, book: newBook(), names: map[header.Hash]string{},
 	}
 	s.chainID = sha256.Sum256(binary.BigEndian.AppendUint64([]byte("coretest"), seed))
 	s.makePeople()
@@ -132,7 +133,10 @@ func (s *Sim) Nodes() []*Node { return s.nodes }
 
 // Split parts the network: validators reach each other only within a group.
 // groups is in the order of Nodes' validators.
-func (s *Sim) Split(groups []int) { copy(s.group, groups) }
+func (s *Sim) Split(groups []int) {
+	copy(s.group, groups)
+	s.relink()
+}
 
 // plan schedules what the profile asks for.
 func (s *Sim) plan() {
@@ -156,8 +160,12 @@ func (s *Sim) plan() {
 			for i := range s.group {
 				s.group[i] = int(s.rng.Below(2))
 			}
+			s.relink()
 		})
-		s.after(from+s.rng.Below(5_000), func() { clear(s.group) })
+		s.after(from+s.rng.Below(5_000), func() {
+			clear(s.group)
+			s.relink()
+		})
 	}
 	s.after(s.HealAt, s.Heal)
 	// Afterwards one more transaction must become final soon (I14-live).
@@ -178,6 +186,7 @@ func (s *Sim) Heal() {
 			n.Restart()
 		}
 	}
+	s.relink()
 }
 
 // Submit gives a new transaction to every node that runs.

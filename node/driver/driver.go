@@ -26,9 +26,10 @@ const (
 	inboxSize  = 8_192 // CONS-05
 	bodiesSize = 256   // pushed batches that wait for a check: at most 16 MiB
 	maxJoin    = 64    // inputs that share one sync (CONS-05)
+	linkStart  = 1_000 // milliseconds of the clock, which starts with the process, until streams can be open
 	syncEvery  = 64    // blocks between syncs of the database
 	syncAfter  = 2_000 // milliseconds between syncs of the database
-	workPoll   = 250   // milliseconds between looks for due work of the ledger
+	workPoll   = 250   // milliseconds between looks for due work of the ledger, and at the streams
 
 	segmentBytes = 16 << 20 // of the log after which a new segment is started
 )
@@ -38,6 +39,8 @@ type Network interface {
 	// Broadcast queues a frame for all other validators and does not block. own
 	// marks frames with an own signature, which are dropped last.
 	Broadcast(frame []byte, view uint64, own bool)
+	// Linked lists the vote keys of the validators with whom there is a stream now.
+	Linked() []keys.PublicKey
 	// Ask sends a request to one validator and hands each answer frame to each.
 	Ask(ctx context.Context, validator int, protocol string, request []byte, each func(frame []byte) error) error
 }
@@ -126,6 +129,7 @@ type Driver struct {
 	closeAt  uint64 // monotonic ms at which an own batch is closed, 0 for none
 	closed   uint64 // monotonic ms of the newest own batch
 	pending  bool
+	up       []bool // by validator: what the core was told of the stream to it
 	seq      uint64 // of the newest own batch
 	logged   uint64 // highest view in the log
 	appended int    // bytes since the last log segment was started
@@ -255,6 +259,7 @@ func (d *Driver) Run(ctx context.Context) error {
 	if err := d.step(ctx, consensus.Restored{Records: records}); err != nil {
 		return err
 	}
+	d.up = slices.Repeat([]bool{true}, d.cfg.Core.Set.Len()) // as the core takes it
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -297,7 +302,7 @@ func (d *Driver) due(ctx context.Context) error {
 	now := d.cfg.Clock.Now()
 	if now >= d.poll {
 		d.poll = now + workPoll
-		if err := d.checkWork(ctx); err != nil {
+		if err := errors.Join(d.links(ctx), d.checkWork(ctx)); err != nil {
 			return err
 		}
 	}
@@ -394,6 +399,31 @@ func (d *Driver) input(ctx context.Context, ev consensus.Event) {
 	case d.inbox <- ev:
 	case <-ctx.Done():
 	}
+}
+
+// links tells the core which streams broke or opened since the last look
+// (CONS-53).
+func (d *Driver) links(ctx context.Context) error {
+	if d.cfg.Clock.Now() < linkStart {
+		return nil
+	}
+	set := d.cfg.Core.Set
+	now := make([]bool, set.Len())
+	for _, k := range d.cfg.Net.Linked() {
+		if i := set.Index(k); i >= 0 {
+			now[i] = true
+		}
+	}
+	for i, up := range now {
+		if i == d.self || up == d.up[i] {
+			continue
+		}
+		d.up[i] = up
+		if err := d.step(ctx, consensus.Link{Validator: i, Up: up}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkWork closes an own batch when it is time, and tells the core whether a

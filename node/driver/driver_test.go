@@ -211,6 +211,32 @@ func (n *network) restart() {
 	}
 }
 
+// TestADeadValidatorIsNotWaitedFor stops one of four: once their streams to it are
+// broken, its views cost the others no timeout (2Δ, one second).
+func TestADeadValidatorIsNotWaitedFor(t *testing.T) {
+	simulate(t, func(t *testing.T) {
+		n := newNetwork(t, 4, 5)
+		n.start()
+		n.submit(n.transfers(4)...)
+		if !n.nodes[0].await(2, 10*time.Second) {
+			t.Fatal("no blocks")
+		}
+		n.nodes[3].stop()
+		time.Sleep((linkStart + 2*workPoll) * time.Millisecond)
+		for round := range 40 {
+			target := int(n.nodes[0].chain.Head().Height) + 1
+			n.nodes[0].pool.AddAll(n.transfers(4), true) // its own: no other validator has to close them
+			n.nodes[0].up().Wake()
+			if !n.nodes[0].await(target, 800*time.Millisecond) {
+				t.Errorf("round %d: no block in 800 ms", round)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		n.stop()
+		n.agree()
+	})
+}
+
 // TestTheLogLetsGoOfWhatTheDatabaseHolds runs long enough for several segments.
 func TestTheLogLetsGoOfWhatTheDatabaseHolds(t *testing.T) {
 	simulate(t, func(t *testing.T) {

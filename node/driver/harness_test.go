@@ -18,6 +18,7 @@ import (
 	"github.com/openledger/openledger/consensus/cert"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/chain"
@@ -110,6 +111,13 @@ func (n *network) pass(from, to int) (time.Duration, bool) {
 		return 0, false
 	}
 	return n.delay + time.Duration(n.rng.Int64N(int64(n.delay)+1)), true
+}
+
+// parted reports whether nothing passes from one to the other.
+func (n *network) parted(from, to int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.cut != nil && n.cut(from, to)
 }
 
 // record notes every own signature in a frame and fails if the validator has
@@ -354,6 +362,16 @@ func (x *node) Broadcast(frame []byte, _ uint64, _ bool) {
 			})
 		}
 	}
+}
+
+// Linked implements Network.
+func (x *node) Linked() (out []keys.PublicKey) {
+	for _, y := range x.n.nodes {
+		if !x.n.parted(x.index, y.index) && y.up() != nil {
+			out = append(out, x.n.w.Set.Key(y.index))
+		}
+	}
+	return out
 }
 
 var errUnreachable = errors.New("unreachable")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/node/driver"
 	nodesync "github.com/openledger/openledger/node/sync"
 	"github.com/openledger/openledger/p2p/peers"
@@ -102,6 +103,17 @@ func (v validators) Broadcast(frame []byte, _ uint64, own bool) {
 			m.s.send(m, to, out.frame, func() { to.receive(out.frame) })
 		}
 	}
+}
+
+// Linked implements driver.Network.
+func (v validators) Linked() (out []keys.PublicKey) {
+	m := v.p.m
+	for _, to := range m.s.members(v.p.chain.Set()) {
+		if to != m && m.s.reachable(m.id, to.id) && to.process() != nil {
+			out = append(out, to.vote.Public())
+		}
+	}
+	return out
 }
 
 // members are the machines of a set's validators, in its order.
