@@ -84,7 +84,10 @@ func Draw(seed uint64) Profile {
 	p.Crashes, p.Splits, p.PowerCut = int(r.Below(4)), int(r.Below(3)), r.Below(6) == 0
 	p.EndAt = p.HealAt + 40_000
 	if r.Below(8) == 0 {
-		p.Busy, p.EndAt, p.Params.PaceMS = true, p.HealAt+24_000, 300
+		p.Busy, p.Params.PaceMS = true, 300
+		if p.DelayMin < 100 { // else followers, who ask every 5 s, may need longer
+			p.EndAt = p.HealAt + 24_000
+		}
 	}
 	p.corrupt(r)
 	if r.Below(2) == 0 {
