@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fx is the normative arithmetic fx/1: binary32 operations whose every
-// result bit is fixed, on any machine, in plain Go.
+// Package fx is the normative arithmetic: fx/1 in binary32, fx/int8 in codes, fx/1d
+// in binary64, and every operation of a program element by element. Every result
+// bit is fixed, on any machine, in plain Go.
 //
 // A claim about off-chain work is a string of bits that anyone can reproduce
 // only if the arithmetic behind it has exactly one answer. This package gives
@@ -16,8 +17,9 @@
 // does not report errors: NaN and infinities are values here, the caller
 // decides whether they end the work.
 //
-// The main types are float32 itself and [Stream]; [FMA32] is the main
-// operation. For example, one output of a matrix product is a chain:
+// The main types are float32 itself, [Stream] and [Op]; [FMA32] is the main
+// operation, and [Elem] gives one element of what an Op computes: it is all that a
+// referee needs. For example, one output of a matrix product is a chain:
 //
 //	var acc float32 // +0
 //	for k := range a {
@@ -26,5 +28,6 @@
 //	acc = fx.Canon(acc) // the same bits as fx.Dot(a, b)
 //
 // Spec: FX-01 values, FX-02 Go, FX-03 chains, FX-04 red/1, FX-05 functions,
-// FX-06 randomness.
+// FX-06 randomness, FX-07 fx/int8, FX-08 fx/1d, OP-02 operations, OP-04 optimizers,
+// OP-05 forms, BEN-02 bench operations.
 package fx

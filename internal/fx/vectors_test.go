@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"regexp"
@@ -40,6 +41,54 @@ type vectors struct {
 	Philox    []philoxVector         `json:"philox"`
 	Streams   []streamVector         `json:"streams"`
 	Perm      []permVector           `json:"perm"`
+	Double    doubleVector           `json:"double"`
+}
+
+// doubleVector holds fx/1d: binary64 in hex.
+type doubleVector struct {
+	Exp    [][2]string   `json:"exp"`
+	Log    [][2]string   `json:"log"`
+	Chains []chainVector `json:"chains"`
+}
+
+type chainVector struct {
+	X     []string `json:"x"`
+	Y     []string `json:"y"`
+	Dot   string   `json:"dot"`
+	Dist2 string   `json:"dist2"`
+}
+
+func hex64(x float64) string { return fmt.Sprintf("%016x", math.Float64bits(x)) }
+
+func makeDouble() doubleVector {
+	var v doubleVector
+	special := []uint64{0, 1 << 63, 1, 0x000fffffffffffff, 0x3ff0000000000000, 0xbff0000000000000, 0x7fefffffffffffff, 0x7ff0000000000000,
+		0xfff0000000000000, NaN64Bits, 0x40862e42fefa39ef, 0xc0874910d52d3052, 0x3fe6a09e667f3bcd, 0x3ff0000000000001}
+	for _, u := range special {
+		v.Exp = append(v.Exp, [2]string{hex64(g(u)), hex64(Exp64(g(u)))})
+		v.Log = append(v.Log, [2]string{hex64(g(u)), hex64(Log64(g(u)))})
+	}
+	next := words(64)
+	for range 200 {
+		u, w := next(), next()
+		v.Exp = append(v.Exp, [2]string{hex64(dexpIn(u)), hex64(Exp64(dexpIn(u)))})
+		near := g(w&(1<<52-1) | (1015+w>>52%16)<<52) // 2⁻⁸ to 2⁷
+		v.Log = append(v.Log, [2]string{hex64(near), hex64(Log64(near))})
+	}
+	for n := range 5 {
+		var x, y []float64
+		var c chainVector
+		for range 3 * n {
+			p, q := g(next()&0x800fffffffffffff|0x3ff0<<48), g(next()&0x800fffffffffffff|0x3ff0<<48)
+			x, y, c.X, c.Y = append(x, p), append(y, q), append(c.X, hex64(p)), append(c.Y, hex64(q))
+		}
+		if n == 0 {
+			c.X, c.Y = []string{}, []string{}
+		}
+		c.Dot, c.Dist2 = hex64(Dot64(x, y)), hex64(Dist2(x, y))
+		v.Chains = append(v.Chains, c)
+	}
+	return v
 }
 
 type redVector struct {
@@ -78,7 +127,7 @@ func makeVectors() vectors {
 	v := vectors{
 		About: "Arithmetic fx/1, bits of binary32 in hex. fma: x, y, z, x*y+z with one rounding. functions: argument and value. " +
 			"Every input has a value, so there are no invalid cases; any NaN results in 7fc00000.",
-		Clauses:   []string{"FX-01", "FX-02", "FX-04", "FX-05", "FX-06"},
+		Clauses:   []string{"FX-01", "FX-02", "FX-04", "FX-05", "FX-06", "FX-08"},
 		Functions: map[string][][2]string{},
 	}
 	special := []uint32{0, 0x80000000, 1, 0x807fffff, 0x00800000, 0x3f800000, 0xbf800000, 0x3f800001, 0x7f7fffff, 0x7f800000, 0xff800000, 0x7fc00000}
@@ -133,6 +182,7 @@ func makeVectors() vectors {
 		}
 		v.Perm = append(v.Perm, p)
 	}
+	v.Double = makeDouble()
 	return v
 }
 
