@@ -7,6 +7,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"time"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -241,6 +242,27 @@ func (d *Device) launch(f cu.Function, l kernels.Launch, args [kernels.Params]ui
 	}
 	blocks := min((part.Count+l.PerBlock-1)/l.PerBlock, most)
 	return d.check("launch", f.Launch(int(blocks), 1, 1, int(l.Threads), 1, 1, 0, cu.Stream{}, params))
+}
+
+// Peak runs multiply-adds in the registers of all multiprocessors and returns how
+// many floating point operations that were and how long they took; 0 on a failure,
+// which Sync then reports. Spec: PERF-01.
+func (d *Device) Peak() (flops float64, took time.Duration) {
+	const rounds, perThread = 1 << 14, 32
+	blocks := uint64(d.card.Multiprocessor) * 32
+	out, err := d.Alloc(fx.F32, blocks*256)
+	if err != nil {
+		return 0, 0
+	}
+	defer d.Free(out)
+	var args [kernels.Params]uint64
+	args[0], args[kernels.MaxAttrs+kernels.MaxIn] = rounds, uint64(out.(*buffer).at)
+	l := kernels.Launch{Items: blocks, Threads: 256, PerBlock: 1}
+	start := time.Now()
+	if d.launch(d.functions["ol_peak"], l, args, kernels.Range{Count: blocks}) != nil || d.Sync() != nil {
+		return 0, 0
+	}
+	return 2 * rounds * perThread * 256 * float64(blocks), time.Since(start)
 }
 
 // Sync waits for everything. Errors: gpu.ErrLost.

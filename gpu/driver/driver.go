@@ -53,7 +53,12 @@ func Open() (missing int, err error) {
 		if found {
 			return 0, fmt.Errorf("%w: %s: %w", ErrInit, path, err)
 		}
-		said = append(said, err.Error())
+		if text := err.Error(); !strings.Contains(text, "No such file") { // there, but not loadable
+			said = append(said, text)
+		}
+	}
+	if len(said) == 0 {
+		said = []string{"libcuda.so.1 is neither in the loader's path nor where systems keep it"}
 	}
 	return 0, fmt.Errorf("%w: %s", ErrNoDriver, strings.Join(said, "; "))
 }

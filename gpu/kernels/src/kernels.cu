@@ -12,3 +12,17 @@
 		for (u64 i = first + (u64)blockx() * 256 + thread(); i < first + count; i += (u64)blocks() * 256) k_##name(a, x, y, i); \
 	}
 OPS(ELEMENT)
+
+// Independent multiply-adds in registers, a0 rounds of 32 per thread: what the units
+// can do at most (PERF-01). The result is stored so that nothing is left out.
+KERNEL(peak, 256) {
+	ARGS;
+	float v[32], p = 1.0f - (float)thread() * fbits(0x33800000u);
+	EACH(i, 32) v[i] = (float)i;
+	for (u64 r = 0; r < a0; r++) EACH(i, 32) v[i] = FMA(v[i], p, p);
+	float s = 0.0f;
+	EACH(i, 32) s = s + v[i];
+	((float *)y)[(u64)blockx() * 256 + thread()] = s;
+	(void)first;
+	(void)count;
+}
