@@ -6,22 +6,14 @@ import (
 	"bytes"
 	"crypto/sha512"
 	"encoding/binary"
-	"slices"
 
 	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
-
-	"github.com/openledger/openledger/internal/lanes"
 )
 
-// Sizes up to which checking one by one is as fast, for keys that are not expanded
-// and those that are, and from which eight points at a time are faster.
-const (
-	soloBatch = 2
-	soloWide  = 6
-	wideBatch = 6
-)
+// soloBatch is the size up to which checking one by one is as fast.
+const soloBatch = 2
 
-// BatchVerifier checks many signatures at a third to two thirds of the cost of one
+// BatchVerifier checks many signatures at about two thirds of the cost of one
 // by one, with the same verdicts as Verify. The zero value is empty. Not safe
 // for concurrent use. Spec: KEY-01.
 type BatchVerifier struct{ jobs []signed }
@@ -67,26 +59,15 @@ func (b *BatchVerifier) Verify() []bool {
 
 // bisect writes the verdicts of jobs into out.
 func bisect(jobs []signed, out []bool) {
-	if len(jobs) <= soloBatch || len(jobs) <= soloWide && !slices.ContainsFunc(jobs, signed.narrow) {
-		for i := range jobs {
-			out[i] = jobs[i].verify()
-		}
-		return
-	}
-	if n := lanes.MaxTerms; lanes.Ready() && len(jobs) > n {
-		for i := 0; i < len(jobs); i += n { // as large as pays
-			end := min(len(jobs), i+n)
-			bisect(jobs[i:end], out[i:end])
-		}
-		return
-	}
-	check := batchOK
-	if lanes.Ready() && len(jobs) >= wideBatch {
-		check = lanesOK // whose no is only a hint: the halves are checked, down to one by one
-	}
-	if check(jobs) {
+	if len(jobs) > soloBatch && batchOK(jobs) {
 		for i := range out {
 			out[i] = true
+		}
+		return
+	}
+	if len(jobs) <= soloBatch {
+		for i := range jobs {
+			out[i] = jobs[i].verify()
 		}
 		return
 	}
@@ -94,9 +75,6 @@ func bisect(jobs []signed, out []bool) {
 	bisect(jobs[:m], out[:m])
 	bisect(jobs[m:], out[m:])
 }
-
-// narrow reports whether the key has no table of eight points at a time.
-func (j signed) narrow() bool { return j.ex == nil || j.ex.lane == nil }
 
 // batchOK checks the batch equation over jobs.
 func batchOK(jobs []signed) bool {
