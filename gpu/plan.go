@@ -10,8 +10,8 @@ import (
 )
 
 // Plan is a graph made ready for one device: memory for everything between its
-// inputs and outputs, allocated once and used by one value after the other. It
-// belongs to the device's goroutine. Spec: GPU-01, OP-01.
+// inputs and outputs, allocated once and used by one value after the other; nodes
+// that no output needs are left out. It belongs to the device's goroutine. Spec: GPU-01, OP-01.
 type Plan struct {
 	d     Device
 	g     program.Graph
@@ -55,7 +55,7 @@ type planner struct {
 	p      *Plan
 	sigs   []fx.Sig
 	args   []fx.Arg
-	last   []int // node that reads a value last; len(nodes) for outputs, −1 for never
+	last   []int // node that runs and reads a value last; len(nodes) for outputs, −1 for none
 	slots  []slot
 	slotOf []int // −1: not in a slot
 }
@@ -101,13 +101,16 @@ func (m *planner) uses() {
 	for v := range m.last {
 		m.last[v] = -1
 	}
-	for i, n := range m.p.g.Nodes {
-		for _, v := range n.In {
-			m.last[v] = i
-		}
-	}
 	for _, o := range m.p.g.Outputs {
 		m.last[o.Value] = len(m.p.g.Nodes)
+	}
+	for i := len(m.p.g.Nodes) - 1; i >= 0; i-- {
+		if m.last[len(m.p.g.Inputs)+i] < 0 {
+			continue // nobody needs it: it is not run, and what it reads is not read
+		}
+		for _, v := range m.p.g.Nodes[i].In {
+			m.last[v] = max(m.last[v], i)
+		}
 	}
 }
 
@@ -141,10 +144,15 @@ func (m *planner) sameIndex(i int, v uint64) bool {
 	return true
 }
 
-// node places the output of node i and frees the slots of values that it reads last.
+// node places the output of node i, if anything needs it, and frees the slots of
+// values that it reads last.
 func (m *planner) node(i int) {
 	n, s := m.p.g.Nodes[i], m.sigs[i]
 	where, mine := place{kind: fixed}, -1
+	if m.last[len(m.p.g.Inputs)+i] < 0 {
+		m.p.at, m.slotOf = append(m.p.at, where), append(m.slotOf, -1)
+		return
+	}
 	if o := m.direct(i); o >= 0 {
 		where = place{kind: output, index: o}
 	} else {
@@ -164,9 +172,6 @@ func (m *planner) node(i int) {
 		if w := m.slotOf[v]; w >= 0 && w != mine && m.last[v] == i {
 			m.slots[w].free = true
 		}
-	}
-	if mine >= 0 && m.last[len(m.p.g.Inputs)+i] < 0 {
-		m.slots[mine].free = true // nobody reads it
 	}
 }
 

@@ -156,6 +156,7 @@ func TestOP01APlanUsesMemoryAgain(t *testing.T) {
 	for range 50 {
 		x = b.Reshape(b.T(b.Reshape(b.Each(fx.OpNeg, x), 10, 10)), 100)
 	}
+	b.Each(fx.OpExp, b.Reshape(b.Linear(b.Reshape(x, 100, 1), b.Reshape(x, 100, 1)), 10_000)) // nobody needs it
 	b.Output("y", x)
 	g, err := b.Graph()
 	if err != nil {

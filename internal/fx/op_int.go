@@ -12,7 +12,7 @@ func groups(k, g uint64) uint64 { return (k + g - 1) / g }
 func quantSig(out func(rows, k, g uint64) Arg) func(a []uint64) (Sig, error) {
 	return func(a []uint64) (Sig, error) {
 		n := vol(a[0], a[1])
-		return Sig{In: []Arg{{F32, n}}, Out: out(a[0], a[1], a[2]), Reads: min(a[1], a[2]), Cost: Cost{FMA: n}}, nil
+		return Sig{In: []Arg{{F32, n}}, Out: out(a[0], a[1], a[2]), Reads: min(a[1], a[2]) + 1, Cost: Cost{FMA: n}}, nil
 	}
 }
 

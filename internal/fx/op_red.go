@@ -14,7 +14,7 @@ func limited(s Sig, batch, rows, heads uint64) (Sig, error) {
 	if batch%heads != 0 {
 		return s, errHeads
 	}
-	s.In = append(s.In, Arg{I32, vol(batch/heads, rows)})
+	s.In, s.Reads = append(s.In, Arg{I32, vol(batch/heads, rows)}), s.Reads+1
 	return s, nil
 }
 

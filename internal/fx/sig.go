@@ -15,8 +15,8 @@ const (
 	// MaxLen bounds the elements of one tensor.
 	MaxLen = 1 << 36
 	// MaxReads is how many input scalars a primitive without a chain may read for
-	// one output element if a referee is to compute it (OP-02).
-	MaxReads = 4096
+	// one output element if a referee is to compute it: 4,096 and a limit (OP-02).
+	MaxReads = 4096 + 1
 	// MaxDotI8 bounds k of integer products of codes, MaxDistI8 of squared
 	// distances: their sums fit an int32 (FX-07).
 	MaxDotI8, MaxDistI8 = 131_072, 32_768

