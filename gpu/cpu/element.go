@@ -107,6 +107,12 @@ func (c *call) piece(w *kern.Worker, op kern.Op, y []float32, at, n, cols int, x
 			s = o.x[at : at+n]
 		case fx.One:
 			fill(s, o.x[0])
+		case fx.PerCol:
+			if j := at % cols; j+n <= cols {
+				s = o.x[j : j+n]
+				break
+			}
+			fallthrough
 		default:
 			for i := 0; i < n; {
 				r, j := (at+i)/cols, (at+i)%cols

@@ -47,14 +47,13 @@ func (c *call) quantise() {
 	rows, k, g := c.a[0], c.a[1], c.a[2]
 	x := c.f(0)
 	n := (k + g - 1) / g
-	c.rows(rows, 4*k, func(_ *kern.Worker, r int) {
-		codes := make([]int8, k)
-		scales := make([]float32, n)
-		fx.QuantiseRows(codes, scales, x[r*k:][:k], k, g)
+	c.rows(rows*n, 2*g, func(_ *kern.Worker, i int) {
+		r, first := i/n, i%n*g
+		group := x[r*k+first : r*k+min(first+g, k)]
 		if c.op == fx.OpQuantScale {
-			copy(c.y()[r*n:], scales)
+			c.y()[i] = c.cpu.QuantScale(group)
 		} else {
-			copy(of[int8](c.out)[r*k:], codes)
+			c.cpu.Quantise(of[int8](c.out)[r*k+first:][:len(group)], group)
 		}
 	})
 }

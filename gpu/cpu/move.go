@@ -142,17 +142,29 @@ func (c *call) cast(lo, hi int) {
 	}
 }
 
-// random fills from the streams of FX-06.
+// random fills from the streams of FX-06; a block of four words is computed once.
 func (c *call) random(lo, hi int) {
 	s := fx.Stream{Seed: c.attrs[1], Stream: uint32(c.attrs[2]), Purpose: fx.Purpose(c.attrs[3])}
-	draw := s.U01
-	switch c.op {
-	case fx.OpFillNormal:
-		draw = s.Normal
-	case fx.OpFillSign:
-		draw = s.Sign
+	y := c.y()
+	if c.op == fx.OpFillNormal { // three blocks for each
+		for i := lo; i < hi; i++ {
+			y[i] = s.Normal(uint64(i))
+		}
+		return
 	}
-	for i, y := lo, c.y(); i < hi; i++ {
-		y[i] = draw(uint64(i))
+	key := [2]uint32{uint32(s.Seed), uint32(s.Seed >> 32)}
+	for i := lo; i < hi; {
+		b := uint64(i) / 4
+		words := fx.Philox(key, [4]uint32{uint32(b), uint32(b >> 32), s.Stream, uint32(s.Purpose)})
+		for ; i < hi && uint64(i)/4 == b; i++ {
+			switch w := words[i%4]; {
+			case c.op == fx.OpFillU01:
+				y[i] = fx.Mul(fx.FromInt(int32(w>>8)), 0x1p-24)
+			case w&1 == 1:
+				y[i] = -1
+			default:
+				y[i] = 1
+			}
+		}
 	}
 }

@@ -9,6 +9,7 @@ const (
 	flagCanon = 2 // the last block of k: store canonical NaN
 
 	kBlock = 512     // terms between two visits of a tile of C
+	kFew   = 256     // the same for few rows: B is used once, so its panel stays in the first-level cache
 	packed = 1 << 18 // floats of packed A at a time: 1 MiB, half of a usual second-level cache
 	slack  = 16      // floats that overlapping stores may write behind a panel
 )
@@ -61,13 +62,17 @@ func (c CPU) Gemm(r runner, g Mat) {
 	// then panels of B are packed into the first-level cache one by one, each used
 	// for all of A. A product with few rows thus streams B once from memory.
 	mr, nr := c.tileSize()
-	kc := min(kBlock, g.K)
+	kc := kBlock
+	if g.M <= 2*mr {
+		kc = kFew
+	}
+	kc = min(kc, g.K)
 	blocks := max((g.M+packed/kBlock/2)/(packed/kBlock), 1) // of about equally many rows
 	rows := (g.M/blocks + mr) / mr * mr
 	depth := max(packed/(rows*kc), 1) * kc
 	own := r.own()
 	for m := 0; m < g.M; m += rows {
-		b := block{Mat: g, cpu: c, mr: mr, nr: nr, m0: m, m1: min(m+rows, g.M)}
+		b := block{Mat: g, cpu: c, mr: mr, nr: nr, kc: kc, m0: m, m1: min(m+rows, g.M)}
 		panels := (b.m1 - m + mr - 1) / mr
 		for k := 0; k < g.K; k += depth {
 			b.k0, b.k1 = k, min(k+depth, g.K)
@@ -113,7 +118,7 @@ func (g *Mat) row(i int) {
 type block struct {
 	Mat
 	cpu            CPU
-	mr, nr         int
+	mr, nr, kc     int
 	m0, m1, k0, k1 int
 	a              []float32 // packed A, a panel of mr rows every stride floats
 	stride         int
@@ -137,8 +142,8 @@ func (b *block) packA(i int) {
 	m := b.m0 + i*b.mr
 	rows := min(b.mr, b.m1-m)
 	dst := b.a[i*b.stride:][:b.stride]
-	for k := b.k0; k < b.k1; k += kBlock {
-		kc := min(kBlock, b.k1-k)
+	for k := b.k0; k < b.k1; k += b.kc {
+		kc := min(b.kc, b.k1-k)
 		b.cpu.pack(dst[rows*(k-b.k0):], rows, b.A[m*b.LDA+k:], b.LDA, rows, kc)
 	}
 }
@@ -147,9 +152,9 @@ func (b *block) packA(i int) {
 func (b *block) panel(w *Worker, j, from, to int) {
 	n := j * b.nr
 	cols := min(b.nr, b.N-n)
-	w.b = grow(w.b, kBlock*b.nr+slack)
-	for k := b.k0; k < b.k1; k += kBlock {
-		kc := min(kBlock, b.k1-k)
+	w.b = grow(w.b, b.kc*b.nr+slack)
+	for k := b.k0; k < b.k1; k += b.kc {
+		kc := min(b.kc, b.k1-k)
 		if b.Limit != fx.NoLimit && b.idle(from, to, n, k, kc) {
 			continue
 		}

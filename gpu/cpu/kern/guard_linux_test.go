@@ -67,6 +67,7 @@ func TestNoKernelLeavesItsSlices(t *testing.T) {
 			for n := range 200 {
 				x := mem[0].slice(n, atEnd)
 				_, _, _ = c.RedSum(x), c.RedSumSq(x), c.RedMax(x)
+				_ = c.Quantise(bytes[0].slice(n, atEnd), x)
 			}
 			for range 400 {
 				g := Mat{M: 1 + r.IntN(30), N: 1 + r.IntN(70), K: r.IntN(70)}

@@ -379,6 +379,32 @@ DATA c7fc00000<>+48(SB)/8, $0x7fc000007fc00000
 DATA c7fc00000<>+56(SB)/8, $0x7fc000007fc00000
 GLOBL c7fc00000<>(SB), RODATA|NOPTR, $64
 
+// func quantAVX2(dst *int8, x *float32, inv float32, n int)
+// Requires: AVX, AVX2
+TEXT ·quantAVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+24(FP), DX
+	VBROADCASTSS inv+16(FP), Y0
+	XORQ         BX, BX
+
+loop:
+	CMPQ      BX, DX
+	JGE       done
+	VMOVUPS   (CX)(BX*4), Y1
+	VMULPS    Y0, Y1, Y1
+	VCVTPS2DQ Y1, Y1
+	VPACKSSDW Y1, Y1, Y1
+	VPERMQ    $0x08, Y1, Y1
+	VPACKSSWB Y1, Y1, Y1
+	VMOVQ     X1, (AX)(BX*1)
+	ADDQ      $0x08, BX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func widenAVX2(dst *int16, src *int8, n int)
 // Requires: AVX, AVX2
 TEXT ·widenAVX2(SB), NOSPLIT, $0-24

@@ -950,3 +950,26 @@ DATA c7fc00000<>+40(SB)/8, $0x7fc000007fc00000
 DATA c7fc00000<>+48(SB)/8, $0x7fc000007fc00000
 DATA c7fc00000<>+56(SB)/8, $0x7fc000007fc00000
 GLOBL c7fc00000<>(SB), RODATA|NOPTR, $64
+
+// func quantAVX512(dst *int8, x *float32, inv float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·quantAVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+24(FP), DX
+	VBROADCASTSS inv+16(FP), Z0
+	XORQ         BX, BX
+
+loop:
+	CMPQ      BX, DX
+	JGE       done
+	VMOVUPS   (CX)(BX*4), Z1
+	VMULPS    Z0, Z1, Z1
+	VCVTPS2DQ Z1, Z1
+	VPMOVDB   Z1, (AX)(BX*1)
+	ADDQ      $0x10, BX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET

@@ -62,3 +62,15 @@ func i8AVX2(mr, groups, words, last int, a, b, corr *int32, sa, sb, c *float32, 
 
 //go:noescape
 func widenAVX2(dst *int16, src *int8, n int)
+
+//go:noescape
+func quantAVX512(dst *int8, x *float32, inv float32, n int)
+
+//go:noescape
+func quantAVX2(dst *int8, x *float32, inv float32, n int)
+
+//go:noescape
+func redAbsMaxAVX512(x *float32, blocks int, tail *float32) float32
+
+//go:noescape
+func redAbsMaxAVX2(x *float32, blocks int, tail *float32) float32

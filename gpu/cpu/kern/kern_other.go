@@ -29,4 +29,8 @@ func i8AVX512(mr, groups, words, last int, a, b, corr *int32, sa, sb, c *float32
 func i8AVX2(mr, groups, words, last int, a, b, corr *int32, sa, sb, c *float32, ldc, cols, flags int) {
 	panic(noPath)
 }
-func widenAVX2(dst *int16, src *int8, n int) { panic(noPath) }
+func widenAVX2(dst *int16, src *int8, n int)                        { panic(noPath) }
+func quantAVX512(dst *int8, x *float32, inv float32, n int)         { panic(noPath) }
+func quantAVX2(dst *int8, x *float32, inv float32, n int)           { panic(noPath) }
+func redAbsMaxAVX512(x *float32, blocks int, tail *float32) float32 { panic(noPath) }
+func redAbsMaxAVX2(x *float32, blocks int, tail *float32) float32   { panic(noPath) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -299,6 +300,54 @@ func TestGemmI8AtItsBounds(t *testing.T) {
 		c.GemmI8(NewPool(1), g)
 		if g.Ints[0] != 127*127*k || g.Ints[1] != -127*127*k {
 			t.Errorf("%s: %d", c.path, g.Ints)
+		}
+	}
+}
+
+func TestQuantiseEqualsFx(t *testing.T) {
+	onPaths(t, func(t *testing.T, c CPU) {
+		r := rand.New(rand.NewPCG(7, uint64(c.path)))
+		for n := 1; n < 400; n++ {
+			x := finite(r, n)
+			switch r.IntN(4) {
+			case 0:
+				x = vector(r, n)
+			case 1:
+				for i := range x {
+					x[i] = float32(r.IntN(255)-127) / 2 // ties of rni
+				}
+			case 2:
+				for i := range x {
+					x[i] *= 0x1p-100
+				}
+			}
+			got, want := make([]int8, n), make([]int8, n)
+			for i := range got {
+				got[i] = 99
+			}
+			scale := fx.Quantise(want, x)
+			same(t, "scale", []float32{c.Quantise(got, x), c.QuantScale(x)}, []float32{scale, scale})
+			for i := range want {
+				if got[i] != want[i] {
+					t.Fatalf("code %d of %d is %d, want %d", i, n, got[i], want[i])
+				}
+			}
+		}
+	})
+}
+
+func TestAPoolRunsEachJobOnce(t *testing.T) {
+	for _, threads := range []int{1, 2, 5} {
+		p := NewPool(threads)
+		for round := range 3000 {
+			n := round % 9
+			var done [9]atomic.Int32
+			p.Run(n, func(_ *Worker, i int) { done[i].Add(1) })
+			for i := range done {
+				if want := int32(min(max(n-i, 0), 1)); done[i].Load() != want {
+					t.Fatalf("%d threads, round %d: job %d of %d ran %d times", threads, round, i, n, done[i].Load())
+				}
+			}
 		}
 	}
 }

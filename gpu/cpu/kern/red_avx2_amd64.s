@@ -211,3 +211,99 @@ DATA cff800000<>+40(SB)/8, $0xff800000ff800000
 DATA cff800000<>+48(SB)/8, $0xff800000ff800000
 DATA cff800000<>+56(SB)/8, $0xff800000ff800000
 GLOBL cff800000<>(SB), RODATA|NOPTR, $64
+
+// func redAbsMaxAVX2(x *float32, blocks int, tail *float32) float32
+// Requires: AVX, AVX2, SSE
+TEXT ·redAbsMaxAVX2(SB), NOSPLIT, $0-28
+	MOVQ    x+0(FP), AX
+	MOVQ    blocks+8(FP), CX
+	MOVQ    tail+16(FP), DX
+	VMOVUPS c00000000<>+0(SB), Y0
+	VMOVUPS c00000000<>+0(SB), Y1
+	VMOVUPS c00000000<>+0(SB), Y2
+	VMOVUPS c00000000<>+0(SB), Y3
+
+loop:
+	TESTQ     CX, CX
+	JEQ       tail
+	VMOVUPS   (AX), Y4
+	VPAND     c7fffffff<>+0(SB), Y4, Y4
+	VCMPPS    $0x03, Y4, Y4, Y6
+	VMAXPS    Y0, Y4, Y0
+	VBLENDVPS Y6, Y4, Y0, Y0
+	VMOVUPS   32(AX), Y4
+	VPAND     c7fffffff<>+0(SB), Y4, Y4
+	VCMPPS    $0x03, Y4, Y4, Y6
+	VMAXPS    Y1, Y4, Y1
+	VBLENDVPS Y6, Y4, Y1, Y1
+	VMOVUPS   64(AX), Y4
+	VPAND     c7fffffff<>+0(SB), Y4, Y4
+	VCMPPS    $0x03, Y4, Y4, Y6
+	VMAXPS    Y2, Y4, Y2
+	VBLENDVPS Y6, Y4, Y2, Y2
+	VMOVUPS   96(AX), Y4
+	VPAND     c7fffffff<>+0(SB), Y4, Y4
+	VCMPPS    $0x03, Y4, Y4, Y6
+	VMAXPS    Y3, Y4, Y3
+	VBLENDVPS Y6, Y4, Y3, Y3
+	ADDQ      $0x80, AX
+	DECQ      CX
+	JMP       loop
+
+tail:
+	VMOVUPS      (DX), Y4
+	VPAND        c7fffffff<>+0(SB), Y4, Y4
+	VCMPPS       $0x03, Y4, Y4, Y6
+	VMAXPS       Y0, Y4, Y0
+	VBLENDVPS    Y6, Y4, Y0, Y0
+	VMOVUPS      32(DX), Y4
+	VPAND        c7fffffff<>+0(SB), Y4, Y4
+	VCMPPS       $0x03, Y4, Y4, Y6
+	VMAXPS       Y1, Y4, Y1
+	VBLENDVPS    Y6, Y4, Y1, Y1
+	VMOVUPS      64(DX), Y4
+	VPAND        c7fffffff<>+0(SB), Y4, Y4
+	VCMPPS       $0x03, Y4, Y4, Y6
+	VMAXPS       Y2, Y4, Y2
+	VBLENDVPS    Y6, Y4, Y2, Y2
+	VMOVUPS      96(DX), Y4
+	VPAND        c7fffffff<>+0(SB), Y4, Y4
+	VCMPPS       $0x03, Y4, Y4, Y6
+	VMAXPS       Y3, Y4, Y3
+	VBLENDVPS    Y6, Y4, Y3, Y3
+	VCMPPS       $0x03, Y2, Y2, Y4
+	VMAXPS       Y0, Y2, Y0
+	VBLENDVPS    Y4, Y2, Y0, Y0
+	VCMPPS       $0x03, Y3, Y3, Y2
+	VMAXPS       Y1, Y3, Y1
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y2
+	VMAXPS       Y0, Y1, Y0
+	VBLENDVPS    Y2, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X5
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VMAXPS       Y0, Y5, Y0
+	VBLENDVPS    Y1, Y5, Y0, Y0
+	VPERMILPS    $0x4e, Y0, Y1
+	VCMPPS       $0x03, Y1, Y1, Y2
+	VMAXPS       Y0, Y1, Y0
+	VBLENDVPS    Y2, Y1, Y0, Y0
+	VPERMILPS    $0xb1, Y0, Y1
+	VCMPPS       $0x03, Y1, Y1, Y2
+	VMAXPS       Y0, Y1, Y0
+	VBLENDVPS    Y2, Y1, Y0, Y0
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VBLENDVPS    Y1, c7fc00000<>+0(SB), Y0, Y0
+	MOVSS        X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA c7fffffff<>+0(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+8(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+16(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+24(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+32(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+40(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+48(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+56(SB)/8, $0x7fffffff7fffffff
+GLOBL c7fffffff<>(SB), RODATA|NOPTR, $64

@@ -171,3 +171,75 @@ DATA cff800000<>+40(SB)/8, $0xff800000ff800000
 DATA cff800000<>+48(SB)/8, $0xff800000ff800000
 DATA cff800000<>+56(SB)/8, $0xff800000ff800000
 GLOBL cff800000<>(SB), RODATA|NOPTR, $64
+
+// func redAbsMaxAVX512(x *float32, blocks int, tail *float32) float32
+// Requires: AVX, AVX512F, SSE
+TEXT ·redAbsMaxAVX512(SB), NOSPLIT, $0-28
+	MOVQ    x+0(FP), AX
+	MOVQ    blocks+8(FP), CX
+	MOVQ    tail+16(FP), DX
+	VMOVUPS c00000000<>+0(SB), Z0
+	VMOVUPS c00000000<>+0(SB), Z1
+
+loop:
+	TESTQ   CX, CX
+	JEQ     tail
+	VMOVUPS (AX), Z2
+	VPANDD  c7fffffff<>+0(SB), Z2, Z2
+	VCMPPS  $0x03, Z2, Z2, K1
+	VMAXPS  Z0, Z2, Z0
+	VMOVUPS Z2, K1, Z0
+	VMOVUPS 64(AX), Z2
+	VPANDD  c7fffffff<>+0(SB), Z2, Z2
+	VCMPPS  $0x03, Z2, Z2, K1
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS Z2, K1, Z1
+	ADDQ    $0x80, AX
+	DECQ    CX
+	JMP     loop
+
+tail:
+	VMOVUPS       (DX), Z2
+	VPANDD        c7fffffff<>+0(SB), Z2, Z2
+	VCMPPS        $0x03, Z2, Z2, K1
+	VMAXPS        Z0, Z2, Z0
+	VMOVUPS       Z2, K1, Z0
+	VMOVUPS       64(DX), Z2
+	VPANDD        c7fffffff<>+0(SB), Z2, Z2
+	VCMPPS        $0x03, Z2, Z2, K1
+	VMAXPS        Z1, Z2, Z1
+	VMOVUPS       Z2, K1, Z1
+	VCMPPS        $0x03, Z1, Z1, K1
+	VMAXPS        Z0, Z1, Z0
+	VMOVUPS       Z1, K1, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VCMPPS        $0x03, Y1, Y1, Y2
+	VMAXPS        Y0, Y1, Y0
+	VBLENDVPS     Y2, Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X3
+	VCMPPS        $0x03, Y3, Y3, Y1
+	VMAXPS        Y0, Y3, Y0
+	VBLENDVPS     Y1, Y3, Y0, Y0
+	VPERMILPS     $0x4e, Y0, Y1
+	VCMPPS        $0x03, Y1, Y1, Y2
+	VMAXPS        Y0, Y1, Y0
+	VBLENDVPS     Y2, Y1, Y0, Y0
+	VPERMILPS     $0xb1, Y0, Y1
+	VCMPPS        $0x03, Y1, Y1, Y2
+	VMAXPS        Y0, Y1, Y0
+	VBLENDVPS     Y2, Y1, Y0, Y0
+	VCMPPS        $0x03, Y0, Y0, Y1
+	VBLENDVPS     Y1, c7fc00000<>+0(SB), Y0, Y0
+	MOVSS         X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA c7fffffff<>+0(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+8(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+16(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+24(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+32(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+40(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+48(SB)/8, $0x7fffffff7fffffff
+DATA c7fffffff<>+56(SB)/8, $0x7fffffff7fffffff
+GLOBL c7fffffff<>(SB), RODATA|NOPTR, $64

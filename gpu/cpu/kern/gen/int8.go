@@ -14,6 +14,7 @@ import (
 
 func int8s(s isa) {
 	s.tileI8()
+	s.quant()
 	if !s.z {
 		s.widen()
 	}
@@ -169,6 +170,43 @@ func (s isa) widen() {
 	s.ADDQ(operand.Imm(16), src)
 	s.ADDQ(operand.Imm(32), dst)
 	s.DECQ(n)
+	s.JMP(operand.LabelRef("loop"))
+	s.Label("done")
+	s.VZEROUPPER()
+	s.RET()
+}
+
+// quant writes n codes rni(x·inv), n a multiple of the vector width, where no
+// code exceeds ±127.
+func (s isa) quant() {
+	s.Function("quant" + s.suffix)
+	s.Attributes(attr.NOSPLIT)
+	s.SignatureExpr("func(dst *int8, x *float32, inv float32, n int)")
+	dst := s.Load(s.Param("dst"), s.GP64())
+	x := s.Load(s.Param("x"), s.GP64())
+	n := s.Load(s.Param("n"), s.GP64())
+	addr, err := s.Param("inv").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	inv := s.bcast(addr.Addr)
+	i := s.GP64()
+	s.XORQ(i, i)
+	s.Label("loop")
+	s.CMPQ(i, n)
+	s.JGE(operand.LabelRef("done"))
+	v := s.mul(s.ld(operand.Mem{Base: x, Index: i, Scale: 4}), inv)
+	s.VCVTPS2DQ(v, v)
+	out := operand.Mem{Base: dst, Index: i, Scale: 1}
+	if s.z {
+		s.VPMOVDB(v, out)
+	} else {
+		s.VPACKSSDW(v, v, v)
+		s.VPERMQ(operand.Imm(0x08), v, v)
+		s.VPACKSSWB(v, v, v)
+		s.VMOVQ(v.AsX(), out)
+	}
+	s.ADDQ(operand.Imm(uint64(s.w)), i)
 	s.JMP(operand.LabelRef("loop"))
 	s.Label("done")
 	s.VZEROUPPER()

@@ -19,6 +19,7 @@ func reds(s isa) {
 	s.red("Sum", 0, add, add)
 	s.red("SumSq", 0, sq, add)
 	s.red("Max", 0xff800000, max, max)
+	s.red("AbsMax", 0, func(s isa, a, b vec) vec { return s.max(a, s.and(b, s.c(0x7fffffff))) }, max)
 }
 
 func (s isa) red(name string, neutral uint32, step, join func(s isa, a, b vec) vec) {
