@@ -52,6 +52,55 @@ func BenchmarkGemm(b *testing.B) {
 	}
 }
 
+// BenchmarkGemmI8 prints multiply-adds of codes; one row is the product of a
+// decoded token, bound by reading B.
+func BenchmarkGemmI8(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, s := range [][3]int{{1024, 1024, 1024}, {1, 4096, 4096}} {
+		g := MatI8{M: s[0], N: s[1], K: s[2], G: 128, A: codes(r, s[0]*s[2]), B: codes(r, s[1]*s[2]), C: make([]float32, s[0]*s[1])}
+		g.SA, g.SB = finite(r, g.M*g.K/g.G), finite(r, g.N*g.K/g.G)
+		for _, c := range Paths()[1:] {
+			for threads := 1; threads <= runtime.NumCPU(); threads *= 2 {
+				b.Run(fmt.Sprintf("%dx%dx%d/%v/threads=%d", g.M, g.N, g.K, c.path, threads), func(b *testing.B) {
+					pool := NewPool(threads)
+					for b.Loop() {
+						c.GemmI8(pool, g)
+					}
+					b.ReportMetric(float64(g.M)*float64(g.N)*float64(g.K)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+					b.ReportMetric(float64(g.N)*float64(g.K)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s_of_B")
+				})
+			}
+		}
+	}
+}
+
+// BenchmarkRead is what products with one row are measured against: reading
+// 256 MiB in 16 streams for each job, and nothing else.
+func BenchmarkRead(b *testing.B) {
+	x := make([]float32, 64<<20)
+	for i := range x {
+		x[i] = 1
+	}
+	c := Paths()[len(Paths())-1]
+	const jobs, streams, part = 8, 16, 512
+	for threads := 1; threads <= runtime.NumCPU(); threads *= 2 {
+		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
+			pool := NewPool(threads)
+			n := len(x) / jobs / streams
+			for b.Loop() {
+				pool.Run(jobs, func(_ *Worker, j int) {
+					for o := 0; o < n; o += part {
+						for s := range streams {
+							c.RedMax(x[(j*streams+s)*n+o:][:part])
+						}
+					}
+				})
+			}
+			b.ReportMetric(4*float64(len(x))*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+		})
+	}
+}
+
 // BenchmarkElem runs from the first-level cache.
 func BenchmarkElem(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))

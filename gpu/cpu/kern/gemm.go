@@ -11,6 +11,7 @@ const (
 	kBlock = 512     // terms between two visits of a tile of C
 	kFew   = 256     // the same for few rows: B is used once, so its panel stays in the first-level cache
 	packed = 1 << 18 // floats of packed A at a time: 1 MiB, half of a usual second-level cache
+	small  = 1 << 16 // multiply-adds that are not worth a second thread
 	slack  = 16      // floats that overlapping stores may write behind a panel
 )
 
@@ -71,6 +72,9 @@ func (c CPU) Gemm(r runner, g Mat) {
 	rows := (g.M/blocks + mr) / mr * mr
 	depth := max(packed/(rows*kc), 1) * kc
 	own := r.own()
+	if g.M*g.N*g.K < small {
+		r = own
+	}
 	for m := 0; m < g.M; m += rows {
 		b := block{Mat: g, cpu: c, mr: mr, nr: nr, kc: kc, m0: m, m1: min(m+rows, g.M)}
 		panels := (b.m1 - m + mr - 1) / mr
@@ -125,7 +129,11 @@ type block struct {
 }
 
 func (b *block) run(r runner, panels int) {
-	r.Run(panels, func(_ *Worker, i int) { b.packA(i) })
+	if panels <= 2 {
+		r.own().Run(panels, func(_ *Worker, i int) { b.packA(i) })
+	} else {
+		r.Run(panels, func(_ *Worker, i int) { b.packA(i) })
+	}
 	cols := (b.N + b.nr - 1) / b.nr
 	split := 1 // parts of A per panel of B, where B has too few panels for the threads
 	if t := r.Threads(); t > 1 && cols < 4*t {

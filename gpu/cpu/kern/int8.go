@@ -109,12 +109,19 @@ func (b *i8Mat) run(r runner) {
 	b.stride = b.mr*((first.n+b.per-1)/b.per+2*first.groups) + slack
 	at := max(packed/(panels*b.stride), 1)
 	own := r.own()
+	if b.M*b.N*b.K < 4*small {
+		r = own
+	}
 	for b.s0 = 0; b.s0 < spans; b.s0 = b.s1 {
 		b.s1 = min(b.s0+at, spans)
 		n := b.s1 - b.s0
 		own.a = grow(own.a, panels*n*b.stride)
 		b.a = own.a
-		r.Run(panels*n, func(w *Worker, i int) { b.packA(w, i/n, b.s0+i%n) })
+		packer := r
+		if panels*n <= 8 {
+			packer = own
+		}
+		packer.Run(panels*n, func(w *Worker, i int) { b.packA(w, i/n, b.s0+i%n) })
 		r.Run((b.N+b.nr-1)/b.nr, func(w *Worker, j int) { b.panel(w, j, panels) })
 	}
 }
