@@ -256,6 +256,9 @@ func (m *planner) allocate() error {
 	return nil
 }
 
+// Graph is what the plan runs, not to be changed.
+func (p *Plan) Graph() program.Graph { return p.g }
+
 // Memory is what the plan holds on its device, in bytes.
 func (p *Plan) Memory() uint64 {
 	var n uint64

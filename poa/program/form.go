@@ -115,17 +115,22 @@ func (b *Builder) RMSNorm(x, w Value, eps uint32) (y, r Value) {
 	return b.Mix(fx.OpMul, All(b.Mix(fx.OpMul, All(x), Row(r))), Col(w)), r
 }
 
-// RMSNormBwd returns the gradients of x and of w: h = g·w; k = ((red_sum(h·x)·r)·r)/C,
-// dx = r·fma(−k, x, h), dw = col_chain(g·(x·r)). Spec: OP-05.
+// RMSNormBwd returns the gradients of x (RMSNormDx) and of w: dw = col_chain(g·(x·r)).
+// Spec: OP-05.
 func (b *Builder) RMSNormBwd(x, w, r, g Value) (dx, dw Value) {
-	rows, c := b.rowsCols(x)
+	gx := b.Mix(fx.OpMul, All(g), All(b.Mix(fx.OpMul, All(x), Row(r))))
+	return b.RMSNormDx(x, w, r, g), b.ColSum(gx)
+}
+
+// RMSNormDx is the gradient of x: h = g·w; k = ((red_sum(h·x)·r)·r)/C, dx =
+// r·fma(−k, x, h). Spec: OP-05.
+func (b *Builder) RMSNormDx(x, w, r, g Value) Value {
+	_, c := b.rowsCols(x)
 	h := b.Mix(fx.OpMul, All(g), Col(w))
 	s := b.Reduce(fx.OpRedSum, b.Mix(fx.OpMul, All(h), All(x)), nil)
 	s = b.Mix(fx.OpMul, All(b.Mix(fx.OpMul, All(s), All(r))), All(r))
 	k := b.Each(fx.OpNeg, b.Mix(fx.OpDiv, All(s), Scalar(b.Count(c))))
-	dx = b.Mix(fx.OpMul, Row(r), All(b.Mix(fx.OpFMA, Row(k), All(x), All(h))))
-	gx := b.Mix(fx.OpMul, All(g), All(b.Mix(fx.OpMul, All(x), Row(r))))
-	return dx, b.Node(fx.OpColChain, []uint64{1, rows, c}, []uint64{c}, gx)
+	return b.Mix(fx.OpMul, Row(r), All(b.Mix(fx.OpFMA, Row(k), All(x), All(h))))
 }
 
 // LinearBwd returns the gradients of x and w for y = Linear(x, w): products with one

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lm
+
+import (
+	"errors"
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/openledger/openledger/internal/fx"
+)
+
+func TestINF02SamplingByHand(t *testing.T) {
+	z := []float32{0, float32(math.Log(2)), float32(math.Log(4)), float32(math.Log(2)), float32(math.Inf(-1))}
+	// Probabilities 1/9, 2/9, 4/9, 2/9, 0 in the order 2, 1, 3, 0, 4.
+	count := func(s Sampling) (n [5]int) {
+		s.Temperature = 1
+		for p := range uint64(9000) {
+			id, err := s.Pick(z, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n[id]++
+		}
+		return n
+	}
+	for name, c := range map[string]struct {
+		s    Sampling
+		want [5]int
+	}{
+		"all":                           {Sampling{Seed: 1}, [5]int{1000, 2000, 4000, 2000, 0}},
+		"the two greatest, lowest ids":  {Sampling{Seed: 2, TopK: 2}, [5]int{0, 3000, 6000, 0, 0}},
+		"half of what is probable":      {Sampling{Seed: 3, TopP: 0.5}, [5]int{0, 3000, 6000, 0, 0}},
+		"less than the most probable":   {Sampling{Seed: 4, TopP: 0.1}, [5]int{0, 0, 9000, 0, 0}},
+		"three greatest, then the half": {Sampling{Seed: 5, TopK: 3, TopP: 0.6}, [5]int{0, 3000, 6000, 0, 0}},
+	} {
+		for i, n := range count(c.s) {
+			if d := n - c.want[i]; d*d > 9*c.want[i]+9 { // three standard deviations
+				t.Errorf("%s: token %d came %d times, not about %d", name, i, n, c.want[i])
+			}
+		}
+	}
+	for _, c := range []struct {
+		s    Sampling
+		z    []float32
+		want error
+	}{
+		{Sampling{Temperature: -1}, z, ErrSampling},
+		{Sampling{Temperature: float32(math.NaN())}, z, ErrSampling},
+		{Sampling{TopP: 1.5}, z, ErrSampling},
+		{Sampling{}, []float32{1, float32(math.NaN())}, ErrLogits},
+		{Sampling{}, []float32{1, float32(math.Inf(1))}, ErrLogits},
+		{Sampling{}, nil, ErrLogits},
+	} {
+		if _, err := c.s.Pick(c.z, 0); !errors.Is(err, c.want) {
+			t.Errorf("%+v of %v: %v", c.s, c.z, err)
+		}
+	}
+}
+
+// TestINF02AgainstANaiveTwin chooses by the words of the clause, one by one.
+func TestINF02AgainstANaiveTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		z := rapid.SliceOfN(rapid.Float32Range(-8, 8), 1, 40).Draw(t, "z")
+		for i := range z { // make ties likely
+			if rapid.Bool().Draw(t, "coarse") {
+				z[i] = float32(math.Round(float64(z[i])))
+			}
+		}
+		s := Sampling{Temperature: rapid.Float32Range(0.1, 3).Draw(t, "t"), TopK: rapid.Uint32Range(0, 45).Draw(t, "k"),
+			TopP: rapid.Float32Range(0, 1).Draw(t, "p"), Seed: rapid.Uint64().Draw(t, "seed"), Choice: rapid.Uint32().Draw(t, "choice")}
+		at := rapid.Uint64().Draw(t, "position")
+		got, err := s.Pick(z, at)
+		if err != nil || got != naive(s, z, at) {
+			t.Fatalf("%d, %v; by the clause %d", got, err, naive(s, z, at))
+		}
+	})
+}
+
+func naive(s Sampling, logits []float32, at uint64) uint32 {
+	inv := 1 / s.Temperature
+	var ids []int
+	var z []float32
+	for i, x := range logits {
+		greater := 0
+		for j, y := range logits {
+			if y*inv > x*inv || y*inv == x*inv && j < i {
+				greater++
+			}
+		}
+		if s.TopK == 0 || greater < int(s.TopK) {
+			ids, z = append(ids, i), append(z, x*inv)
+		}
+	}
+	m := z[0]
+	for _, x := range z {
+		m = max(m, x)
+	}
+	p := make([]float32, len(z))
+	for i := range z {
+		p[i] = fx.Exp(z[i] - m)
+	}
+	sum := fx.RedSum(p)
+	for i := range p {
+		p[i] /= sum
+	}
+	var order []int
+	for len(order) < len(p) {
+		best := -1
+		for i := range p {
+			used := false
+			for _, o := range order {
+				used = used || o == i
+			}
+			if !used && (best < 0 || p[i] > p[best]) {
+				best = i
+			}
+		}
+		order = append(order, best)
+	}
+	var total float32
+	kept := 0
+	for _, i := range order {
+		total += p[i]
+		kept++
+		if s.TopP > 0 && s.TopP < 1 && total >= s.TopP {
+			break
+		}
+	}
+	word := fx.Stream{Seed: s.Seed, Stream: s.Choice, Purpose: 4}.Word(at)
+	u := float32(word>>8) / (1 << 24)
+	var sofar float32
+	for _, i := range order[:kept] {
+		if sofar += p[i]; sofar > u*total {
+			return uint32(ids[i])
+		}
+	}
+	return uint32(ids[order[0]])
+}
