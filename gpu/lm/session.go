@@ -20,7 +20,7 @@ var ErrContext = errors.New("the text is longer than the context")
 var ErrToken = errors.New("no such token in the model")
 
 const (
-	chunk = 512 // tokens of one piece of a prefill (INF-07)
+	chunk = 512 // tokens of one piece of a prefill
 	block = 64  // rows by which the part of the cache that is looked at grows
 )
 
