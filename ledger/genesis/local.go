@@ -26,7 +26,10 @@ type LocalConfig struct {
 	TimeMS     uint64
 	Validators []Member
 	Accounts   []Alloc
-	EpochMS    uint64 // length of an epoch; unbonding then takes as long, or 10 min if that is more; 0: as LocalParams
+	// EpochMS is the length of an epoch of a network that people use: unbonding then
+	// takes as long, or 10 min if that is more, and blocks have the pace of public
+	// networks. 0: as LocalParams, which suit tests.
+	EpochMS uint64
 }
 
 // unbondingMS is the unbonding time of a local network that people use: two thirds of
@@ -46,6 +49,7 @@ func Local(c LocalConfig) (Doc, error) {
 	}
 	if c.EpochMS != 0 {
 		d.Params.EpochMS, d.Params.Staking.UnbondingMS = c.EpochMS, max(unbondingMS, c.EpochMS)
+		d.Params.Consensus.PaceMS = state.TestnetParams().Consensus.PaceMS
 	}
 	if d.Network == "" {
 		d.Network = "local"
