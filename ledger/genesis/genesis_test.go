@@ -310,7 +310,7 @@ func TestCONS49UnbondingOfALocalNetwork(t *testing.T) {
 		if got := d.Params.Staking.UnbondingMS; err != nil || got != want {
 			t.Errorf("epochs of %d ms: unbonding takes %d ms, want %d, %v", epoch, got, want, err)
 		}
-		pace := map[bool]uint64{true: 20, false: 50}[epoch == 0]
+		pace := map[bool]uint64{true: 20, false: 30}[epoch == 0]
 		if got := d.Params.Consensus.PaceMS; got != pace {
 			t.Errorf("epochs of %d ms: pace %d ms, want %d", epoch, got, pace)
 		}
