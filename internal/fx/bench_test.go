@@ -94,3 +94,31 @@ func BenchmarkPhilox(b *testing.B) {
 		Philox([2]uint32{1, 2}, [4]uint32{3, 4, 5, 6})
 	}
 }
+
+// BenchmarkElem is what a referee does for one element of the dearest operations
+// that it may be asked for.
+func BenchmarkElem(b *testing.B) {
+	read := func(k int, i uint64) uint32 { return uint32(i)*2654435761>>9 | 0x3f000000 }
+	for _, c := range []struct {
+		name  string
+		op    Op
+		attrs []uint64
+	}{
+		{"gemm of 2048 terms", OpGemm, []uint64{1, 8, 8, 2048, 1, 0, 0}},
+		{"red_sum of 4096", OpRedSum, []uint64{1, 8, 4096, 0}},
+		{"sort_pairs of 2048", OpSortPairs, []uint64{uint64(F32), 1, 2048, 2048}},
+		{"topk of 4096", OpTopK, []uint64{1, 4096, 8}},
+		{"gemm_i8 of 2048", OpGemmI8, []uint64{8, 8, 2048, 128}},
+		{"bench_fill", OpBenchFill, []uint64{1 << 24, 1, 1}},
+		{"perm_rows", OpPerm, []uint64{32, 1 << 30, 1}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			if _, err := Check(c.op, c.attrs); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				Elem(c.op, c.attrs, 3, read)
+			}
+		})
+	}
+}
