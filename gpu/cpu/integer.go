@@ -63,8 +63,11 @@ func (c *call) dequantise() {
 	q, s, y := of[int8](c.in[0]), c.f(1), c.y()
 	n := (k + g - 1) / g
 	c.rows(rows, 4*k, func(_ *kern.Worker, r int) {
-		for j := range k {
-			y[r*k+j] = fx.Mul(fx.FromInt(int32(q[r*k+j])), s[r*n+j/g])
+		for t := range n {
+			scale := s[r*n+t]
+			for j := r*k + t*g; j < r*k+min((t+1)*g, k); j++ {
+				y[j] = fx.Mul(fx.FromInt(int32(q[j])), scale)
+			}
 		}
 	})
 }

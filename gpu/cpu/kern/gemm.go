@@ -89,7 +89,12 @@ func (c CPU) Gemm(r runner, g Mat) {
 }
 
 // limit returns L of row r, cut to 0 … most.
-func (g *Mat) limit(r, most int) int { return min(max(int(g.Lim[r%len(g.Lim)]), 0), most) }
+func (g *Mat) limit(r, most int) int {
+	if r >= len(g.Lim) {
+		r %= len(g.Lim)
+	}
+	return min(max(int(g.Lim[r]), 0), most)
+}
 
 // row is the plain form of one row of C.
 func (g *Mat) row(i int) {

@@ -41,28 +41,44 @@ func (t *tile) zero(r, from int) {
 	clear(t.b.C[(t.m+r)*t.b.LDC+t.n:][:t.cols][from:])
 }
 
+// start returns the flags of the first terms that all rows have: at the start of
+// the chains, if these come first, C need not be there.
+func (t *tile) start(first bool) int {
+	if first && t.k == 0 {
+		return flagCanon
+	}
+	return flagLoad | flagCanon
+}
+
+// clear sets the tile to +0 at the start of the chains.
+func (t *tile) clear() {
+	for r := 0; t.k == 0 && r < t.rows; r++ {
+		t.zero(r, 0)
+	}
+}
+
 // limited adds the block's kc terms as far as the rows' limits let it. Terms that
 // all rows have go through the common kernel; what the rows differ in, a dozen
 // terms in a causal mask, row by row.
 func (t *tile) limited(kc int) {
 	b := t.b
-	if t.k == 0 {
-		for r := range t.rows {
-			t.zero(r, 0)
-		}
-	}
 	switch b.Limit {
 	case fx.NBelow:
-		if lo, hi := t.bounds(t.n, t.cols); hi > 0 {
-			t.run(0, kc, flagLoad|flagCanon)
-			for r := 0; lo < t.cols && r < t.rows; r++ {
-				t.zero(r, min(max(b.limit(t.m+r, b.N)-t.n, 0), t.cols))
-			}
+		lo, hi := t.bounds(t.n, t.cols)
+		if hi == 0 {
+			t.clear()
+			return
+		}
+		t.run(0, kc, t.start(true))
+		for r := 0; lo < t.cols && r < t.rows; r++ {
+			t.zero(r, min(max(b.limit(t.m+r, b.N)-t.n, 0), t.cols))
 		}
 	case fx.KBelow:
 		lo, hi := t.bounds(t.k, kc)
 		if lo > 0 {
-			t.run(0, lo, flagLoad|flagCanon)
+			t.run(0, lo, t.start(true))
+		} else {
+			t.clear()
 		}
 		for r := 0; lo < hi && r < t.rows; r++ {
 			if l := min(b.limit(t.m+r, b.K)-t.k, kc); l > lo {
@@ -71,13 +87,16 @@ func (t *tile) limited(kc int) {
 		}
 	case fx.KFrom:
 		lo, hi := t.bounds(t.k, kc)
+		if hi > 0 {
+			t.clear()
+		}
 		for r := 0; lo < hi && r < t.rows; r++ {
 			if l := max(b.limit(t.m+r, b.K)-t.k, 0); l < hi {
 				t.runRow(r, l, hi)
 			}
 		}
 		if hi < kc {
-			t.run(hi, kc, flagLoad|flagCanon)
+			t.run(hi, kc, t.start(hi == 0))
 		}
 	}
 }
