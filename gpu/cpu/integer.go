@@ -189,13 +189,12 @@ func (c *call) topK() {
 
 // benchFill makes words of 16 bytes, each once.
 func (c *call) benchFill() {
-	c.split((len(c.out)+15)/16, 256, func(_ *kern.Worker, lo, hi int) {
-		for w := lo; w < hi; w++ {
-			word := fx.BenchWord(c.attrs[1], uint32(c.attrs[2]), uint64(w))
-			out := c.out[16*w : min(16*w+16, len(c.out))]
-			for i := range out {
-				out[i] = code(byte(word[i/4] >> (i % 4 * 8)))
-			}
+	s := fx.Stream{Seed: c.attrs[1], Stream: uint32(c.attrs[2]), Purpose: fx.PurposeBench}
+	c.split((len(c.out)+15)/16, 256, func(w *kern.Worker, lo, hi int) {
+		words := w.Floats(4 * (hi - lo))
+		c.cpu.Words(of[uint32](bytesOf(words)), s, uint64(lo), 64)
+		for i, b := range bytesOf(words)[:min(16*hi, len(c.out))-16*lo] {
+			c.out[16*lo+i] = code(b)
 		}
 	})
 }

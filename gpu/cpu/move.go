@@ -3,6 +3,8 @@
 package cpu
 
 import (
+	"unsafe"
+
 	"github.com/openledger/openledger/gpu/cpu/kern"
 	"github.com/openledger/openledger/internal/fx"
 )
@@ -79,7 +81,7 @@ func (c *call) transpose() {
 
 // fill makes elements from their index or from one input element each.
 func (c *call) fill() {
-	c.split(int(c.sig.Out.Len), grain/4, func(_ *kern.Worker, lo, hi int) {
+	c.split(int(c.sig.Out.Len), grain/4, func(w *kern.Worker, lo, hi int) {
 		switch c.op {
 		case fx.OpFill:
 			c.fillBits(lo, hi)
@@ -103,7 +105,7 @@ func (c *call) fill() {
 		case fx.OpCast:
 			c.cast(lo, hi)
 		default:
-			c.random(lo, hi)
+			c.random(w, lo, hi)
 		}
 	})
 }
@@ -142,29 +144,40 @@ func (c *call) cast(lo, hi int) {
 	}
 }
 
-// random fills from the streams of FX-06; a block of four words is computed once.
-func (c *call) random(lo, hi int) {
+// random fills from the streams of FX-06: words first, then what is made of them,
+// a few at a time so that both stay in the cache.
+func (c *call) random(w *kern.Worker, lo, hi int) {
 	s := fx.Stream{Seed: c.attrs[1], Stream: uint32(c.attrs[2]), Purpose: fx.Purpose(c.attrs[3])}
+	const part = 1024
 	y := c.y()
-	if c.op == fx.OpFillNormal { // three blocks for each
-		for i := lo; i < hi; i++ {
-			y[i] = s.Normal(uint64(i))
+	words := w.Floats(12 * part)
+	for ; lo < hi; lo += part {
+		out := y[lo:min(lo+part, hi)]
+		per, op := 1, kern.U01
+		switch c.op {
+		case fx.OpFillNormal:
+			per = 12
+		case fx.OpFillSign:
+			op = kern.Sign
 		}
-		return
-	}
-	key := [2]uint32{uint32(s.Seed), uint32(s.Seed >> 32)}
-	for i := lo; i < hi; {
-		b := uint64(i) / 4
-		words := fx.Philox(key, [4]uint32{uint32(b), uint32(b >> 32), s.Stream, uint32(s.Purpose)})
-		for ; i < hi && uint64(i)/4 == b; i++ {
-			switch w := words[i%4]; {
-			case c.op == fx.OpFillU01:
-				y[i] = fx.Mul(fx.FromInt(int32(w>>8)), 0x1p-24)
-			case w&1 == 1:
-				y[i] = -1
-			default:
-				y[i] = 1
+		block := uint64(lo) * uint64(per) / 4
+		skip := lo * per % 4
+		n := (skip + len(out)*per + 3) / 4 * 4
+		c.cpu.Words(of[uint32](bytesOf(words))[:n], s, block, 1)
+		if per == 1 {
+			c.cpu.Elem(op, out, kern.Scalars{}, words[skip:n])
+			continue
+		}
+		c.cpu.Elem(op, words[:n], kern.Scalars{}, words[:n])
+		for i := range out {
+			var acc float32
+			for _, u := range words[12*i : 12*i+12] {
+				acc = float32(acc + u)
 			}
+			out[i] = float32(acc - 6)
 		}
 	}
 }
+
+// bytesOf is the same memory as bytes.
+func bytesOf(x []float32) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x)) }

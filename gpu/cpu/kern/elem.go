@@ -2,7 +2,11 @@
 
 package kern
 
-import "github.com/openledger/openledger/internal/fx"
+import (
+	"math"
+
+	"github.com/openledger/openledger/internal/fx"
+)
 
 // Op is an element-wise operation; the constants say what each computes.
 type Op uint8
@@ -107,6 +111,10 @@ func one(op Op, s *Scalars, a, b, c, d float32) float32 {
 		return fx.Div(a, s[0])
 	case Axpy:
 		return fx.FMA32(s[0], a, b)
+	case U01:
+		return fx.Mul(fx.FromInt(int32(math.Float32bits(a)>>8)), 0x1p-24)
+	case Sign:
+		return math.Float32frombits(0x3f800000 | math.Float32bits(a)<<31)
 	case Rot:
 		return fx.FMA32(a, b, fx.Mul(c, d))
 	case RotNeg:

@@ -85,6 +85,12 @@ func divSAVX512(dst, a, b, c, d *float32, n int, s *float32)
 func axpyAVX512(dst, a, b, c, d *float32, n int, s *float32)
 
 //go:noescape
+func u01AVX512(dst, a, b, c, d *float32, n int, s *float32)
+
+//go:noescape
+func signAVX512(dst, a, b, c, d *float32, n int, s *float32)
+
+//go:noescape
 func rotAVX512(dst, a, b, c, d *float32, n int, s *float32)
 
 //go:noescape
@@ -154,6 +160,10 @@ func elemAVX512(op Op, dst, a, b, c, d *float32, n int, s *float32) {
 		divSAVX512(dst, a, b, c, d, n, s)
 	case Axpy:
 		axpyAVX512(dst, a, b, c, d, n, s)
+	case U01:
+		u01AVX512(dst, a, b, c, d, n, s)
+	case Sign:
+		signAVX512(dst, a, b, c, d, n, s)
 	case Rot:
 		rotAVX512(dst, a, b, c, d, n, s)
 	case RotNeg:
@@ -246,6 +256,12 @@ func divSAVX2(dst, a, b, c, d *float32, n int, s *float32)
 func axpyAVX2(dst, a, b, c, d *float32, n int, s *float32)
 
 //go:noescape
+func u01AVX2(dst, a, b, c, d *float32, n int, s *float32)
+
+//go:noescape
+func signAVX2(dst, a, b, c, d *float32, n int, s *float32)
+
+//go:noescape
 func rotAVX2(dst, a, b, c, d *float32, n int, s *float32)
 
 //go:noescape
@@ -315,6 +331,10 @@ func elemAVX2(op Op, dst, a, b, c, d *float32, n int, s *float32) {
 		divSAVX2(dst, a, b, c, d, n, s)
 	case Axpy:
 		axpyAVX2(dst, a, b, c, d, n, s)
+	case U01:
+		u01AVX2(dst, a, b, c, d, n, s)
+	case Sign:
+		signAVX2(dst, a, b, c, d, n, s)
 	case Rot:
 		rotAVX2(dst, a, b, c, d, n, s)
 	case RotNeg:

@@ -1451,6 +1451,65 @@ done:
 	VZEROUPPER
 	RET
 
+// func u01AVX2(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, s *float32)
+// Requires: AVX, AVX2
+TEXT ·u01AVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ n+40(FP), DX
+	XORQ BX, BX
+
+loop:
+	CMPQ      BX, DX
+	JGE       done
+	VMOVUPS   (CX)(BX*4), Y0
+	VPSRLD    $0x08, Y0, Y0
+	VCVTDQ2PS Y0, Y0
+	VMULPS    c33800000<>+0(SB), Y0, Y0
+	VCMPPS    $0x03, Y0, Y0, Y1
+	VBLENDVPS Y1, c7fc00000<>+0(SB), Y0, Y0
+	VMOVUPS   Y0, (AX)(BX*4)
+	ADDQ      $0x08, BX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA c33800000<>+0(SB)/8, $0x3380000033800000
+DATA c33800000<>+8(SB)/8, $0x3380000033800000
+DATA c33800000<>+16(SB)/8, $0x3380000033800000
+DATA c33800000<>+24(SB)/8, $0x3380000033800000
+DATA c33800000<>+32(SB)/8, $0x3380000033800000
+DATA c33800000<>+40(SB)/8, $0x3380000033800000
+DATA c33800000<>+48(SB)/8, $0x3380000033800000
+DATA c33800000<>+56(SB)/8, $0x3380000033800000
+GLOBL c33800000<>(SB), RODATA|NOPTR, $64
+
+// func signAVX2(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, s *float32)
+// Requires: AVX, AVX2
+TEXT ·signAVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ n+40(FP), DX
+	XORQ BX, BX
+
+loop:
+	CMPQ      BX, DX
+	JGE       done
+	VMOVUPS   (CX)(BX*4), Y0
+	VPSLLD    $0x1f, Y0, Y0
+	VPOR      c3f800000<>+0(SB), Y0, Y0
+	VCMPPS    $0x03, Y0, Y0, Y1
+	VBLENDVPS Y1, c7fc00000<>+0(SB), Y0, Y0
+	VMOVUPS   Y0, (AX)(BX*4)
+	ADDQ      $0x08, BX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func rotAVX2(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, s *float32)
 // Requires: AVX, FMA3
 TEXT ·rotAVX2(SB), NOSPLIT, $0-56

@@ -1463,6 +1463,65 @@ done:
 	VZEROUPPER
 	RET
 
+// func u01AVX512(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, s *float32)
+// Requires: AVX, AVX512F
+TEXT ·u01AVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ n+40(FP), DX
+	XORQ BX, BX
+
+loop:
+	CMPQ      BX, DX
+	JGE       done
+	VMOVUPS   (CX)(BX*4), Z0
+	VPSRLD    $0x08, Z0, Z0
+	VCVTDQ2PS Z0, Z0
+	VMULPS    c33800000<>+0(SB), Z0, Z0
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMOVUPS   c7fc00000<>+0(SB), K1, Z0
+	VMOVUPS   Z0, (AX)(BX*4)
+	ADDQ      $0x10, BX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA c33800000<>+0(SB)/8, $0x3380000033800000
+DATA c33800000<>+8(SB)/8, $0x3380000033800000
+DATA c33800000<>+16(SB)/8, $0x3380000033800000
+DATA c33800000<>+24(SB)/8, $0x3380000033800000
+DATA c33800000<>+32(SB)/8, $0x3380000033800000
+DATA c33800000<>+40(SB)/8, $0x3380000033800000
+DATA c33800000<>+48(SB)/8, $0x3380000033800000
+DATA c33800000<>+56(SB)/8, $0x3380000033800000
+GLOBL c33800000<>(SB), RODATA|NOPTR, $64
+
+// func signAVX512(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, s *float32)
+// Requires: AVX, AVX512F
+TEXT ·signAVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ n+40(FP), DX
+	XORQ BX, BX
+
+loop:
+	CMPQ    BX, DX
+	JGE     done
+	VMOVUPS (CX)(BX*4), Z0
+	VPSLLD  $0x1f, Z0, Z0
+	VPORD   c3f800000<>+0(SB), Z0, Z0
+	VCMPPS  $0x03, Z0, Z0, K1
+	VMOVUPS c7fc00000<>+0(SB), K1, Z0
+	VMOVUPS Z0, (AX)(BX*4)
+	ADDQ    $0x10, BX
+	JMP     loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func rotAVX512(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, s *float32)
 // Requires: AVX, AVX512F
 TEXT ·rotAVX512(SB), NOSPLIT, $0-56

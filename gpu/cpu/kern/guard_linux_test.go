@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/openledger/openledger/internal/fx"
 )
 
 // guarded returns memory between two pages that fault on any access.
@@ -67,6 +69,7 @@ func TestNoKernelLeavesItsSlices(t *testing.T) {
 			for n := range 200 {
 				x := mem[0].slice(n, atEnd)
 				_, _, _ = c.RedSum(x), c.RedSumSq(x), c.RedMax(x)
+				c.Words(arena[uint32](mem[1]).slice(4*n, atEnd), fx.Stream{Purpose: 1}, uint64(n), 1)
 				_ = c.Quantise(bytes[0].slice(n, atEnd), x)
 			}
 			for range 400 {

@@ -74,3 +74,9 @@ func redAbsMaxAVX512(x *float32, blocks int, tail *float32) float32
 
 //go:noescape
 func redAbsMaxAVX2(x *float32, blocks int, tail *float32) float32
+
+//go:noescape
+func philoxAVX512(dst *uint32, n, times int, args *[6]uint32)
+
+//go:noescape
+func philoxAVX2(dst *uint32, n, times int, args *[6]uint32)

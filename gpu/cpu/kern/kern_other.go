@@ -34,3 +34,5 @@ func quantAVX512(dst *int8, x *float32, inv float32, n int)         { panic(noPa
 func quantAVX2(dst *int8, x *float32, inv float32, n int)           { panic(noPath) }
 func redAbsMaxAVX512(x *float32, blocks int, tail *float32) float32 { panic(noPath) }
 func redAbsMaxAVX2(x *float32, blocks int, tail *float32) float32   { panic(noPath) }
+func philoxAVX512(dst *uint32, n, times int, args *[6]uint32)       { panic(noPath) }
+func philoxAVX2(dst *uint32, n, times int, args *[6]uint32)         { panic(noPath) }

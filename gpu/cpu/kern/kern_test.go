@@ -351,3 +351,26 @@ func TestAPoolRunsEachJobOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestWordsEqualPhilox(t *testing.T) {
+	onPaths(t, func(t *testing.T, c CPU) {
+		s := fx.Stream{Seed: 0x123456789abcdef0, Stream: 7, Purpose: fx.PurposeBench}
+		for _, block := range []uint64{0, 5, 1<<32 - 20, 1<<32 - 16, 1 << 32, 1<<64 - 3} {
+			for n := range 41 {
+				got := make([]uint32, 4*n)
+				c.Words(got, s, block, 1)
+				for i, w := range got {
+					if want := s.Word(4*block + uint64(i)); block < 1<<62 && w != want {
+						t.Fatalf("word %d of %d from block %d is %08x, want %08x", i, n, block, w, want)
+					}
+				}
+				c.Words(got, s, block, 64)
+				for i := range n {
+					if w := fx.BenchWord(s.Seed, s.Stream, block+uint64(i)); w != [4]uint32(got[4*i:]) {
+						t.Fatalf("bench word %d of %d from block %d is %08x, want %08x", i, n, block, got[4*i:], w)
+					}
+				}
+			}
+		}
+	})
+}

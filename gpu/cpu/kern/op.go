@@ -58,6 +58,10 @@ const (
 	DivS
 	// Axpy is fma(s0, a, b).
 	Axpy
+	// U01 is the word a, shifted right by 8, times 2⁻²⁴.
+	U01
+	// Sign is −1 if the lowest bit of the word a is set, else 1.
+	Sign
 	// Rot is fma(a, b, c·d).
 	Rot
 	// RotNeg is fma(−a, b, c·d).
@@ -99,6 +103,8 @@ var arity = [ops]struct{ in, scalars uint8 }{
 	SubS:      {1, 1},
 	DivS:      {1, 1},
 	Axpy:      {2, 1},
+	U01:       {1, 0},
+	Sign:      {1, 0},
 	Rot:       {4, 0},
 	RotNeg:    {4, 0},
 	AdamM:     {2, 2},

@@ -49,6 +49,12 @@ var kernels = []kernel{
 	{"SubS", 1, 1, "a−s0", func(s isa, x, k []vec) vec { return s.sub(x[0], k[0]) }},
 	{"DivS", 1, 1, "a/s0", func(s isa, x, k []vec) vec { return s.div(x[0], k[0]) }},
 	{"Axpy", 2, 1, "fma(s0, a, b)", func(s isa, x, k []vec) vec { return s.fma(k[0], x[0], x[1]) }},
+	{"U01", 1, 0, "the word a, shifted right by 8, times 2⁻²⁴", func(s isa, x, _ []vec) vec {
+		return s.mul(s.float(s.shift(s.VPSRLD, 8, x[0])), s.c(0x33800000))
+	}},
+	{"Sign", 1, 0, "−1 if the lowest bit of the word a is set, else 1", func(s isa, x, _ []vec) vec {
+		return s.or(s.shift(s.VPSLLD, 31, x[0]), s.c(one))
+	}},
 	{"Rot", 4, 0, "fma(a, b, c·d)", func(s isa, x, _ []vec) vec { return s.fma(x[0], x[1], s.mul(x[2], x[3])) }},
 	{"RotNeg", 4, 0, "fma(−a, b, c·d)", func(s isa, x, _ []vec) vec { return s.fnma(x[0], x[1], s.mul(x[2], x[3])) }},
 	{"AdamM", 2, 2, "fma(s0, a, s1·b)", func(s isa, x, k []vec) vec { return s.fma(k[0], x[0], s.mul(k[1], x[1])) }},
