@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench clean
+# Targets: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -14,7 +14,7 @@ RACE   := ./node/... ./p2p/... ./rpc/... ./gpu/proc
 # What binds the driver of a card needs cgo and our header of its interface, not the vendor's toolkit.
 CUDA   := CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/gpu/driver/include"
 
-.PHONY: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model mutants fx-exhaustive crash e2e join compare compare-test bench clean
+.PHONY: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -102,6 +102,15 @@ model:
 	@command -v $(QUINT) >/dev/null || { echo "make model: no quint here; see the lines above it in the Makefile"; exit 1; }
 	$(QUINT) typecheck docs/spec/simplex.qnt
 	$(QUINT) run docs/spec/simplex.qnt --backend=typescript --invariant=safe --max-samples=$(TRACES) --max-steps=50 --verbosity=1
+
+# Runs of the model anew for consensus/twins, which plays them on cores (CONS-61): KEEP of TRACES. SEED makes others.
+KEEP   ?= 110
+traces:
+	@command -v $(QUINT) >/dev/null || { echo "make traces: no quint here; see the lines above make model in the Makefile"; exit 1; }
+	@dir=$$(mktemp -d) && $(QUINT) run docs/spec/simplex.qnt --backend=typescript --init=initCore --step=stepCore --invariant=safe --mbt \
+	  --max-samples=$(TRACES) --n-traces=$(TRACES) --max-steps=60 --seed=$(SEED) --verbosity=1 --out-itf=$$dir/{seq}.itf.json && \
+	  python3 consensus/twins/testdata/itf.py $(KEEP) $$dir > consensus/twins/testdata/traces.txt && rm -r $$dir
+	go test ./consensus/twins -run '^TestCONS61TracesOfTheModelOnTheCore$$' -v -count=1
 
 # Real processes under load; one is killed and comes back. RATE transfers a second for SECS seconds. As root on
 # Linux also 4 and 7 processes in network namespaces, through faults of FAULTSECS seconds each.

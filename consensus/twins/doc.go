@@ -10,6 +10,8 @@
 // An Explorer goes the other way: it lets one faulty key say anything and walks
 // breadth first through the states that the three honest cores can reach.
 //
+// Its tests also play runs of the model docs/spec/simplex.qnt on real cores.
+//
 // It refuses chance: a scenario is a number, and has one run.
 //
 // The main types are Scenario and Explorer:

@@ -5,6 +5,7 @@
 package twins
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/openledger/openledger/consensus"
@@ -43,6 +44,27 @@ func TestExplorerNoticesMutants(t *testing.T) {
 				}
 			}
 			t.Error("no state fails")
+		})
+	}
+}
+
+// TestTracesNoticeMutants plays the traces of the model on cores with one broken
+// rule. The other mutants break what the model leaves out: bodies, disks, time.
+func TestTracesNoticeMutants(t *testing.T) {
+	defer consensus.Mutate("none")
+	list := traces(t)
+	for _, name := range []string{"nullify-final", "finalize-nullified", "forget-votes", "no-gap-check", "no-parent-check",
+		"notarized-seal", "leader-off", "no-guard", "no-ancestor"} {
+		t.Run(name, func(t *testing.T) {
+			consensus.Mutate(name)
+			c := cache(t)
+			for i := range list {
+				if err := newStage(c, &list[i]).run(&list[i]); err != nil && !errors.Is(err, errEarly) {
+					t.Logf("trace %d: %v", i+1, err)
+					return
+				}
+			}
+			t.Error("no trace fails")
 		})
 	}
 }
