@@ -101,7 +101,12 @@ func (m Node) Running() bool {
 	if m.PID == 0 {
 		return false
 	}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", m.PID))
+	proc := fmt.Sprintf("/proc/%d/", m.PID)
+	b, err := os.ReadFile(proc + "cmdline")
+	if err == nil && len(b) == 0 { // between two programs of m.Command; what ended has no program
+		_, err = os.Readlink(proc + "exe")
+		return err == nil
+	}
 	return err == nil && bytes.Contains(b, []byte(m.Home))
 }
 
