@@ -89,6 +89,11 @@ func (c *Core) final(path []*block, i int, fin *cert.Certificate) bool {
 	if own := c.views[b.head.View].finalization; own != nil {
 		fin = own
 	}
+	if b.head.Kind == header.KindSeal && i > cert.MaxProofHeaders && fin.Hash() != b.hash {
+		c.fail(fmt.Errorf("%w: %d carriers, a proof holds %d; validators must run a program that takes longer proofs",
+			ErrFar, i, cert.MaxProofHeaders))
+		return false
+	}
 	c.recordBlock(b)
 	d := Decision{Block: b.hash, Header: b.head, Digests: b.prop.Digests, Leaves: b.prop.Leaves, Finalization: fin}
 	if b.head.Kind == header.KindSeal {

@@ -207,6 +207,34 @@ func TestAnEpochEndsWithItsSeal(t *testing.T) {
 	}
 }
 
+// TestASealFarBelowItsFinalCarrierStopsTheNode: 512 carriers are a proof, one more
+// is none, and the core says so instead of deciding what no epoch can start from.
+func TestASealFarBelowItsFinalCarrierStopsTheNode(t *testing.T) {
+	for _, far := range []int{cert.MaxProofHeaders, cert.MaxProofHeaders + 1} {
+		r := newEpochRig(t, -1, false, nil)
+		r.now = epochMS
+		b := r.block(1, &r.cfg.Root.Header, false, [][]byte{{}}, nil)
+		r.say(b.Encode())
+		r.step(Executed{Block: b.Header.Hash(), StateRoot: [32]byte{7}})
+		for v := uint64(1); v <= uint64(far); v++ {
+			hash := b.Header.Hash()
+			b = r.block(v+1, &b.Header, false, [][]byte{r.cert(cert.Notarize, v, hash[:], 0, 1, 2).Encode()}, nil)
+			r.say(b.Encode())
+		}
+		hash := b.Header.Hash()
+		out := r.say(r.cert(cert.Finalize, uint64(far)+1, hash[:], 0, 1, 2).Encode())
+		if far <= cert.MaxProofHeaders {
+			if out.Err != nil || len(out.Decide) != 1 || len(out.Decide[0].Proof.Headers) != far {
+				t.Errorf("%d carriers: %v, decides %d", far, out.Err, len(out.Decide))
+			} else if _, err := cert.DecodeProof(out.Decide[0].Proof.Encode()); err != nil {
+				t.Error(err)
+			}
+		} else if !errors.Is(out.Err, ErrFar) || len(out.Decide) > 0 {
+			t.Errorf("%d carriers: %v", far, out.Err)
+		}
+	}
+}
+
 // nextEpoch starts the core after a seal and offers it blocks of view 1.
 func nextEpoch(t *testing.T, old *rig, seal header.Header, p *cert.FinalityProof) {
 	r := *old

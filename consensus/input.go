@@ -22,6 +22,9 @@ var (
 	// ErrFork: a finalized block is not on the chain of our own final blocks.
 	// More than a third of the power misbehaved.
 	ErrFork = errors.New("finalized block conflicts with the final chain")
+	// ErrFar: the seal is final, but only by a carrier so far above it that no
+	// FinalityProof holds the headers between, and no next epoch can start from it.
+	ErrFar = errors.New("the seal is too far below the carrier that makes it final")
 	// ErrTwin: a valid vote by our key that we have no record of. Somebody else
 	// signs with it, or the write-ahead log was lost (CONS-46).
 	ErrTwin = errors.New("own key signed elsewhere")

@@ -43,6 +43,7 @@ type watch struct {
 	guilty []bool                     // by validator
 	bad    []suspect                  // unlawful blocks of the leader
 	alien  []suspect                  // blocks of others
+	looked int                        // refused blocks of the leader whose leaves were checked
 }
 
 type suspect struct {
@@ -175,13 +176,20 @@ func (w *watch) keep(h *Half, who []int, n int) {
 // Suspect takes in a proposal that msg.Verify may have refused for its leaves.
 // If the leader that it names signed it and the block is unlawful, every vote
 // for it is a fault, earlier ones and later ones. Cost: one signature, and one
-// certificate per leaf.
+// certificate per leaf for a few blocks of each view that its own leader signed.
 func (f *Finder) Suspect(p *msg.Proposal) []Evidence {
 	h := &p.Header
-	if f.view(h.View) == nil || !whole(p) {
+	w := f.view(h.View)
+	if w == nil || !whole(p) {
 		return nil
 	}
-	return f.suspect(p, fault(f.set, f.chainID, h.View, h, p.Leaves, nil))
+	return f.suspect(p, func() *Unjustified {
+		if w.looked == 2*suspects {
+			return nil
+		}
+		w.looked++
+		return fault(f.set, f.chainID, h.View, h, p.Leaves, nil)
+	})
 }
 
 // whole reports whether the leaves of p are there and are those of its header.
@@ -199,18 +207,18 @@ func (f *Finder) examine(p *msg.Proposal, leaves []*cert.Certificate) []Evidence
 	}
 	for i, q := range leaves {
 		if !fits(&p.Header, uint64(i), q, len(p.Leaves[i]) == 0) {
-			return f.suspect(p, leafFault(f.set, &p.Header, p.Leaves, i))
+			return f.suspect(p, func() *Unjustified { return leafFault(f.set, &p.Header, p.Leaves, i) })
 		}
 	}
 	if p.Header.Leader != uint64(f.sched.Leader(p.Header.View)) {
-		return f.suspect(p, nil)
+		return f.suspect(p, nil) // the leader is the fault
 	}
 	return nil
 }
 
-// suspect remembers an unlawful block and returns the votes for it. why is nil
-// if at most the leader may be wrong.
-func (f *Finder) suspect(p *msg.Proposal, why *Unjustified) []Evidence {
+// suspect remembers an unlawful block and returns the votes for it. find looks
+// for what is wrong with a block that the scheduled leader has signed.
+func (f *Finder) suspect(p *msg.Proposal, find func() *Unjustified) []Evidence {
 	h, w, n := &p.Header, f.views[p.Header.View], f.set.Len()
 	if h.Leader >= uint64(n) {
 		return nil
@@ -218,16 +226,21 @@ func (f *Finder) suspect(p *msg.Proposal, why *Unjustified) []Evidence {
 	list := &w.bad
 	if h.Leader != uint64(f.sched.Leader(h.View)) {
 		// Any validator can sign such blocks: they have places of their own.
-		why = &Unjustified{Kind: UnjustifiedVote, Epoch: f.set.Epoch(), View: h.View, Header: *h, Fault: BadLeader}
-		list = &w.alien
+		list, find = &w.alien, func() *Unjustified {
+			return &Unjustified{Kind: UnjustifiedVote, Epoch: f.set.Epoch(), View: h.View, Header: *h, Fault: BadLeader}
+		}
 	}
 	hash := h.Hash()
-	if why == nil || len(*list) >= suspects || slices.ContainsFunc(*list, func(s suspect) bool { return s.block == hash }) {
+	if len(*list) >= suspects || slices.ContainsFunc(*list, func(s suspect) bool { return s.block == hash }) {
 		return nil
 	}
 	vote := one(n, cert.Proposal, hash[:], h.Leader, &p.Sig)
-	if vote.verify(f.set, f.chainID, h.View) != nil || len(why.accuse(&vote, []int{int(h.Leader)})) == 0 {
-		return nil // not signed, or too long to be shown
+	if vote.verify(f.set, f.chainID, h.View) != nil {
+		return nil
+	}
+	why := find()
+	if why == nil || len(why.accuse(&vote, []int{int(h.Leader)})) == 0 {
+		return nil // lawful as far as it shows, or too long to be shown
 	}
 	*list = append(*list, suspect{hash, why})
 	var out []Evidence

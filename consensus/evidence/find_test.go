@@ -173,6 +173,35 @@ func TestFinderTakesNoForgedSuspect(t *testing.T) {
 	}
 }
 
+// TestOnlyTheLeaderOfAViewMakesTheFinderLook at leaves, which cost a check each,
+// and not for long.
+func TestOnlyTheLeaderOfAViewMakesTheFinderLook(t *testing.T) {
+	n := four(t)
+	g := n.genesis()
+	p := n.child(&g, 1, []byte{})
+	offer := func(leader int, i uint64) *msg.Proposal { // the leaf is too long to be shown
+		leaves := [][]byte{n.notarization(&p, 0, 1).Encode(), make([]byte, MaxBytes)}
+		h := n.child(&p, 3, leaves...)
+		h.Leader, h.TimeMS = uint64(leader), h.TimeMS+i
+		return msg.SignProposal(h, nil, leaves, n.keys[leader])
+	}
+	f := NewFinder(n.set, chainID, seed, 3)
+	l := f.sched.Leader(3)
+	forged := offer(l, 0)
+	forged.Sig[0] ^= 1
+	f.Suspect(forged)
+	f.Suspect(offer((l+1)%4, 0))
+	if w := f.views[3]; w.looked != 0 {
+		t.Errorf("looked at %d blocks that the leader has not signed", w.looked)
+	}
+	for i := range uint64(10) {
+		f.Suspect(offer(l, i))
+	}
+	if w := f.views[3]; w.looked != 2*suspects || len(w.bad) != 0 {
+		t.Errorf("looked at %d blocks, keeps %d", w.looked, len(w.bad))
+	}
+}
+
 func TestFinderNamesAWrongLeader(t *testing.T) {
 	n := four(t)
 	g := n.genesis()

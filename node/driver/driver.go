@@ -386,6 +386,7 @@ func (d *Driver) verifyLoop(ctx context.Context) {
 			v, err := d.verify(m)
 			if err != nil {
 				d.log.Debug("message refused", "kind", m.Kind(), "err", err)
+				d.suspect(ctx, m)
 				continue
 			}
 			d.input(ctx, consensus.Message{Verified: v})
@@ -464,6 +465,14 @@ func (d *Driver) one(ev consensus.Event) consensus.Output {
 		d.accuse(d.finder.Add(m.Verified))
 	}
 	return d.core.Step(consensus.Input{Now: d.cfg.Clock.Now(), Wall: d.cfg.Clock.Wall(), Event: ev})
+}
+
+// suspect shows the finder a proposal that was refused: votes for it are faults
+// if it was for its leaves (CONS-54).
+func (d *Driver) suspect(ctx context.Context, m *msg.Message) {
+	if m.Proposal != nil && d.cfg.Accuse != nil {
+		d.call(ctx, func() { d.accuse(d.finder.Suspect(m.Proposal)) })
+	}
 }
 
 // call runs f on the goroutine of the loop, some time.

@@ -189,6 +189,7 @@ func (f *fetcher) ask(ctx context.Context, to int, protocol string, req []byte) 
 		}
 		v, err := f.d.verify(m)
 		if err != nil {
+			f.d.suspect(ctx, m)
 			return err
 		}
 		f.d.input(ctx, consensus.Message{Verified: v})

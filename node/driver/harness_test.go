@@ -16,6 +16,7 @@ import (
 
 	"github.com/openledger/openledger/consensus"
 	"github.com/openledger/openledger/consensus/cert"
+	"github.com/openledger/openledger/consensus/evidence"
 	"github.com/openledger/openledger/consensus/header"
 	"github.com/openledger/openledger/consensus/msg"
 	"github.com/openledger/openledger/internal/keys"
@@ -170,6 +171,7 @@ type node struct {
 	index   int
 	disk    *disk
 	machine *machine // if set, the log lies there instead of on disk
+	accuse  func([]evidence.Evidence)
 	chain   *chain.Chain
 	pool    *mempool.Pool
 
@@ -198,7 +200,7 @@ func (x *node) start() {
 	id := x.n.w.ID
 	cfg := Config{
 		Core:  consensus.Config{ChainID: id, Set: x.n.w.Set, Seed: [32]byte{1}, Key: x.n.w.Votes[x.index], Root: root, Params: consensus.LocalParams()},
-		Chain: x.chain, Pool: x.pool, Net: x, WAL: x.disk, Clock: clock.NewReal(), Workers: 1, Committed: x.committed,
+		Chain: x.chain, Pool: x.pool, Net: x, WAL: x.disk, Clock: clock.NewReal(), Workers: 1, Committed: x.committed, Accuse: x.accuse,
 		BlockBytes: int(x.n.w.Doc.Params.Consensus.BlockBytes),
 		Verify:     func(raw [][]byte) ([]tx.Verified, error) { return ledger.VerifyTxs(id, raw, x.pool) },
 	}
