@@ -23,7 +23,7 @@ import (
 
 func newModelCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "model", Short: "Publish and list trained models", Args: cobra.NoArgs}
-	cmd.AddCommand(newModelPublishCmd(a), newModelListCmd(a), newModelShowCmd(a))
+	cmd.AddCommand(newModelPublishCmd(a), newModelListCmd(a), newModelShowCmd(a), newModelImportCmd(a))
 	return cmd
 }
 

@@ -38,12 +38,23 @@ type trainFlags struct {
 
 func newTrainCmd(a *app) *cobra.Command {
 	var f trainFlags
+	var nano learnFlags
+	var vocab int
 	cmd := &cobra.Command{
 		Use: "train", Short: "Have a model trained from datasets, replayed by others, and paid for", Args: cobra.NoArgs,
 		Long: "Posts a task: an operator of the network trains the model, three drawn checkers replay it bit for bit, and only equal roots settle.\n" +
-			"With --attribute the task computes whose data helps: exact KNN-Shapley over the same datasets.",
-		Example: "  openledger train --datanet digits --validation 0x… --model softmax --classes 10 --scale 16 --budget 20",
+			"With --attribute the task computes whose data helps: exact KNN-Shapley over the same datasets.\n" +
+			"--model gpt-nano is a small language model, trained from a text on this machine, without a node; --data, --out and what follows are for it.",
+		Example: "  openledger train --datanet digits --validation 0x… --model softmax --classes 10 --scale 16 --budget 20\n" +
+			"  openledger train --model gpt-nano --data book.txt --out ./nano",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.model == "gpt-nano" {
+				nano.seed = f.seed
+				return a.trainNano(cmd, nano, vocab)
+			}
+			if f.valid == "" {
+				return usage("required flag(s) \"validation\" not set; see `openledger train --help`")
+			}
 			key, err := a.signer(cmd)
 			if err != nil {
 				return err
@@ -66,7 +77,7 @@ func newTrainCmd(a *app) *cobra.Command {
 	fl.StringSliceVar(&f.datasets, "dataset", nil, "ids of the training datasets")
 	fl.StringVar(&f.datanet, "datanet", "", "train from every dataset of this Datanet but the validation one")
 	fl.StringVar(&f.valid, "validation", "", "id of the validation dataset (required)")
-	fl.StringVar(&f.model, "model", "softmax", "softmax or mlp")
+	fl.StringVar(&f.model, "model", "softmax", "softmax, mlp, or gpt-nano")
 	fl.Uint64Var(&f.classes, "classes", 10, "number of classes")
 	fl.Uint64Var(&f.scale, "scale", 16, "features are divided by this")
 	fl.StringVar(&f.budget, "budget", "20", "OPEN for the operator; a quarter more is held for the checkers")
@@ -79,7 +90,9 @@ func newTrainCmd(a *app) *cobra.Command {
 	fl.DurationVar(&f.claim, "claim-window", 30*time.Second, "how long the task may wait for an operator")
 	fl.DurationVar(&f.work, "work-window", 2*time.Minute, "how long the operator may compute")
 	fl.DurationVar(&f.check, "check-window", 2*time.Minute, "how long the checkers may replay")
-	_ = cmd.MarkFlagRequired("validation")
+	nano.bind(cmd, 3e-3, 128)
+	nano.dev.bind(cmd)
+	fl.IntVar(&vocab, "vocab", 512, "with gpt-nano: tokens that are learned from the text")
 	return cmd
 }
 

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openledger/openledger/gpu"
+	"github.com/openledger/openledger/gpu/format/hf"
+	"github.com/openledger/openledger/gpu/format/safetensors"
+	"github.com/openledger/openledger/gpu/format/tokenizer"
+	"github.com/openledger/openledger/gpu/lm"
+	"github.com/openledger/openledger/gpu/train"
+	"github.com/openledger/openledger/gpu/tune"
+	"github.com/openledger/openledger/internal/fx"
+	"github.com/openledger/openledger/poa/decoder"
+)
+
+// learnFlags are how a language model learns from a text.
+type learnFlags struct {
+	data, out                   string
+	steps, batch, micro, tokens uint64
+	epochs                      uint64
+	rate                        float32
+	seed                        uint64
+	optimizer                   string
+	dev                         deviceFlags
+}
+
+func (f *learnFlags) bind(cmd *cobra.Command, rate float32, tokens uint64) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.data, "data", "", "text file to learn from")
+	fl.StringVar(&f.out, "out", "", "folder of the result; the same command goes on after a stop")
+	fl.Uint64Var(&f.steps, "steps", 0, "steps of training (default: --epochs)")
+	fl.Uint64Var(&f.epochs, "epochs", 3, "how often the text is read")
+	fl.Uint64Var(&f.batch, "batch", 8, "records of a step")
+	fl.Uint64Var(&f.micro, "micro-batch", 0, "records at once: less takes less memory and changes no bit (default: --batch)")
+	fl.Uint64Var(&f.tokens, "tokens", tokens, "tokens of a record")
+	fl.Float32Var(&f.rate, "lr", rate, "highest learning rate; it rises for a tenth of the steps and then falls to 0")
+	fl.StringVar(&f.optimizer, "optimizer", "adamw", "adamw or sgd")
+}
+
+const stateFile = "train-state.safetensors"
+
+// job is a run over a text for a net with room for its records.
+func (f *learnFlags) job(net decoder.Net, text []uint32) (tune.Job, error) {
+	data, n, err := tune.Records(text, f.tokens)
+	if err != nil {
+		return tune.Job{}, fmt.Errorf("%s: %w", f.data, err)
+	}
+	batch := min(f.batch, n)
+	if f.batch == 0 {
+		return tune.Job{}, usage("--batch 0: a step takes one record at least")
+	}
+	steps := f.steps
+	if steps == 0 {
+		steps = max(1, f.epochs*((n+batch-1)/batch))
+	}
+	if steps > 1<<24 {
+		return tune.Job{}, usage("%d steps; at most %d", steps, 1<<24)
+	}
+	micro := f.micro
+	if micro == 0 || micro > batch {
+		micro = batch
+	}
+	for batch%micro != 0 {
+		micro--
+	}
+	spec := decoder.Train{Net: net, Seqs: batch, Tokens: f.tokens, Records: n, Steps: steps, Seed: f.seed, Micro: micro, Clip: fx.Bits(1)}
+	switch f.optimizer {
+	case "adamw":
+		spec.Optimizer, spec.Beta1, spec.Beta2 = decoder.AdamW, fx.Bits(0.9), fx.Bits(0.95)
+		spec.Eps, spec.Decay = fx.Bits(1e-8), fx.Bits(0.01)
+	case "sgd":
+		spec.Optimizer, spec.Momentum = decoder.SGD, fx.Bits(0.9)
+	default:
+		return tune.Job{}, usage("--optimizer %q: use adamw or sgd", f.optimizer)
+	}
+	return tune.Job{Spec: spec, Data: data, Rates: tune.Linear(f.rate, steps/10, steps), SegmentSteps: max(1, (steps+15)/16)}, nil
+}
+
+type learned struct {
+	Out       string  `json:"out"`
+	Weights   uint64  `json:"weights"`
+	Trained   uint64  `json:"trained"`
+	Tokens    int     `json:"tokens"`
+	Steps     uint64  `json:"steps"`
+	Segments  uint64  `json:"segments"`
+	Loss      float32 `json:"loss"`
+	Root      string  `json:"root"`
+	StateRoot string  `json:"state_root"`
+	Program   string  `json:"program"`
+	Seconds   float64 `json:"seconds"`
+}
+
+func (l learned) write(w io.Writer) {
+	fmt.Fprintf(w, "%s  %d of %d weights trained on %d tokens in %d steps, %.1f s  loss %.4f\nroot of %d segments %s\n",
+		l.Out, l.Trained, l.Weights, l.Tokens, l.Steps, l.Seconds, l.Loss, l.Segments, l.Root)
+}
+
+// learn runs a job on m and leaves the trainer open for the export.
+func (a *app) learn(cmd *cobra.Command, m *lm.Model, j tune.Job, f *learnFlags) (*tune.Trainer, learned, error) {
+	if err := os.MkdirAll(f.out, 0o755); err != nil {
+		return nil, learned{}, err
+	}
+	spec := j.Spec
+	spec.Micro = spec.Seqs
+	g, err := spec.Graph()
+	if err != nil {
+		return nil, learned{}, err
+	}
+	t, err := tune.New(m, j)
+	if err != nil {
+		return nil, learned{}, err
+	}
+	start, progress := time.Now(), a.progress(cmd)
+	res, err := t.Run(tune.Options{
+		File: filepath.Join(f.out, stateFile),
+		Stop: func() bool { return cmd.Context().Err() != nil },
+		Step: func(done uint64, loss float32) {
+			fmt.Fprintf(progress, "\rstep %d of %d  loss %.4f ", done, j.Spec.Steps, loss)
+		},
+	})
+	fmt.Fprintln(progress)
+	if errors.Is(err, train.ErrStopped) {
+		err = fmt.Errorf("%w; the same command goes on from the last saved state", err)
+	}
+	if err != nil {
+		return nil, learned{}, errors.Join(err, t.Close())
+	}
+	out := learned{Out: f.out, Weights: m.Config.Arch.Params(), Steps: j.Spec.Steps, Segments: res.Commitment.Segments, Loss: res.Loss,
+		Root: fmt.Sprintf("0x%x", res.Commitment.Root), StateRoot: fmt.Sprintf("0x%x", res.StateRoot),
+		Program: fmt.Sprintf("0x%x", g.ID()), Seconds: math.Round(time.Since(start).Seconds()*1000) / 1000}
+	for _, p := range j.Spec.Trained() {
+		out.Trained += p.Len()
+	}
+	for _, id := range j.Data {
+		if id != tune.Ignored {
+			out.Tokens++
+		}
+	}
+	return t, out, nil
+}
+
+// export writes the model as a folder, and then forgets the state of the run.
+func export(m *lm.Model, f *learnFlags, json []byte, l learned) error {
+	list, err := m.Sources()
+	if err != nil {
+		return err
+	}
+	if err := hf.Save(f.out, m.Config, json, safetensors.Meta{Program: "openledger " + l.Program}, list, 4<<30); err != nil {
+		return err
+	}
+	return os.Remove(filepath.Join(f.out, stateFile))
+}
+
+func newFinetuneCmd(a *app) *cobra.Command {
+	var f learnFlags
+	var base, lora string
+	var merged, int8 bool
+	cmd := &cobra.Command{
+		Use: "finetune", Short: "Teach a language model a text, on this machine", Args: cobra.NoArgs,
+		Long: "Reads a HuggingFace folder and a text and writes adapters in the layout of PEFT (--lora), the whole model with them merged (--merged), or, without\n" +
+			"--lora, a model whose every weight was trained. Bits are the same on every machine. A run that was stopped goes on with the same command.",
+		Example: "  openledger finetune --base ./tinyllama --lora r=8 --data notes.txt --out ./tuned --merged\n" +
+			"  openledger finetune --base ./tinyllama --lora r=16,alpha=32,targets=q+v --int8 --data notes.txt --out ./adapters",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.finetune(cmd, f, base, lora, merged, int8)
+		},
+	}
+	f.bind(cmd, 2e-4, 256)
+	f.dev.bind(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&base, "base", "", "folder of the model (required)")
+	fl.StringVar(&lora, "lora", "", "adapters: r=RANK[,alpha=A][,targets=q+k+v+o+gate+up+down]")
+	fl.BoolVar(&merged, "merged", false, "with --lora: write the whole model instead of the adapters")
+	fl.BoolVar(&int8, "int8", false, "with --lora: hold the base in fx/int8")
+	fl.Uint64Var(&f.seed, "seed", 1, "seed of adapters and order of records")
+	for _, name := range []string{"base", "data", "out"} {
+		_ = cmd.MarkFlagRequired(name)
+	}
+	return cmd
+}
+
+func (a *app) finetune(cmd *cobra.Command, f learnFlags, base, lora string, merged, int8 bool) error {
+	adapters, alpha, err := parseLoRA(lora)
+	if err != nil {
+		return err
+	}
+	if int8 && (adapters.Rank == 0 || merged) {
+		return usage("--int8 needs --lora and cannot be --merged")
+	}
+	if err := safetensors.Vacant(f.out); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(filepath.Join(f.out, tune.AdapterWeights)); err == nil {
+		return fmt.Errorf("%s holds adapters; choose another folder", f.out)
+	}
+	folder, err := hf.Open(base)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	text, err := readText(f.data)
+	if err != nil {
+		return err
+	}
+	ids, err := folder.Tokenizer.Encode(text, true)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.data, err)
+	}
+	d, err := f.dev.open()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	f.tokens = min(f.tokens, uint64(folder.Config.Arch.Positions))
+	net := lm.NetOf(folder.Config.Arch, f.tokens)
+	net.Int8, net.LoRA = int8, adapters
+	j, err := f.job(net, ids)
+	if err != nil {
+		return err
+	}
+	m, err := lm.Load(d, folder, lm.Options{Context: f.tokens, Int8: int8})
+	if err != nil {
+		return err
+	}
+	t, out, err := a.learn(cmd, m, j, &f)
+	if err != nil {
+		return err
+	}
+	switch {
+	case adapters.Rank > 0 && !merged:
+		if err = t.SaveAdapters(f.out, filepath.Base(base), alpha); err == nil {
+			err = os.Remove(filepath.Join(f.out, stateFile))
+		}
+	case merged && adapters.Rank > 0:
+		if err = t.Merge(); err == nil {
+			err = export(m, &f, folder.JSON, out)
+		}
+	default:
+		err = export(m, &f, folder.JSON, out)
+	}
+	if err != nil {
+		return err
+	}
+	return a.print(cmd, out, out.write)
+}
+
+// parseLoRA reads r=8,alpha=16,targets=q+v; alpha is 2·r if it is not given.
+func parseLoRA(s string) (decoder.LoRA, float32, error) {
+	if s == "" {
+		return decoder.LoRA{}, 0, nil
+	}
+	var r uint64
+	var alpha float64
+	var targets []string
+	for part := range strings.SplitSeq(s, ",") {
+		name, v, _ := strings.Cut(part, "=")
+		var err error
+		switch name {
+		case "r":
+			r, err = strconv.ParseUint(v, 10, 16)
+		case "alpha":
+			alpha, err = strconv.ParseFloat(v, 32)
+		case "targets":
+			targets = strings.Split(v, "+")
+		default:
+			err = errors.New("unknown")
+		}
+		if err != nil {
+			return decoder.LoRA{}, 0, usage("--lora %q: %q: write r=8,alpha=16,targets=q+v", s, part)
+		}
+	}
+	if alpha == 0 {
+		alpha = 2 * float64(r)
+	}
+	if r < 1 || r > decoder.MaxRank || !(alpha > 0 && alpha <= 1<<20) {
+		return decoder.LoRA{}, 0, usage("--lora %q: r is 1 to %d, alpha above 0", s, decoder.MaxRank)
+	}
+	return tune.LoRA(r, float32(alpha), targets), float32(alpha), nil
+}
+
+// nanoConfig is the architecture of gpt-nano for a vocabulary: about 0.2 million
+// weights.
+func nanoConfig(vocab int, positions uint64) hf.Config {
+	return hf.Config{BOS: []uint32{0}, EOS: []uint32{1}, Arch: hf.Arch{Layers: 3, Hidden: 64, Inner: 192, Heads: 4, KVHeads: 2, HeadDim: 16,
+		Vocab: uint32(vocab), Positions: uint32(positions), EpsBits: fx.Bits(1e-5), Tied: true, Rope: hf.Rope{ThetaBits: fx.Bits(10000)}}}
+}
+
+// trainNano trains gpt-nano from nothing: a tokenizer and weights for one text.
+func (a *app) trainNano(cmd *cobra.Command, f learnFlags, vocab int) error {
+	switch {
+	case f.data == "" || f.out == "":
+		return usage("--model gpt-nano takes --data FILE.txt and --out DIR")
+	case vocab < 258 || vocab > 4096:
+		return usage("--vocab %d: 258 to 4096", vocab)
+	case f.tokens < 1 || f.tokens > 1024:
+		return usage("--tokens %d: 1 to 1024", f.tokens)
+	}
+	if err := safetensors.Vacant(f.out); err != nil {
+		return err
+	}
+	text, err := readText(f.data)
+	if err != nil {
+		return err
+	}
+	json := tokenizer.Learn(text[:min(len(text), 1<<20)], vocab)
+	tok, err := tokenizer.Parse(json)
+	if err != nil {
+		return err
+	}
+	ids, err := tok.Encode(text, true)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.data, err)
+	}
+	c := nanoConfig(tok.Size(), f.tokens)
+	j, err := f.job(lm.NetOf(c.Arch, f.tokens), ids)
+	if err != nil {
+		return err
+	}
+	d, err := f.dev.open()
+	if err != nil {
+		return err
+	}
+	defer func(d gpu.Device) { d.Close() }(d)
+	m, err := lm.Init(d, c, f.seed, lm.Options{Context: f.tokens})
+	if err != nil {
+		return err
+	}
+	_, out, err := a.learn(cmd, m, j, &f)
+	if err != nil {
+		return err
+	}
+	if err := export(m, &f, json, out); err != nil {
+		return err
+	}
+	return a.print(cmd, out, out.write)
+}

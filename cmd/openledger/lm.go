@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openledger/openledger/gpu"
+	"github.com/openledger/openledger/gpu/cpu"
+	"github.com/openledger/openledger/gpu/format/hf"
+	"github.com/openledger/openledger/gpu/format/tokenizer"
+	"github.com/openledger/openledger/gpu/lm"
+	"github.com/openledger/openledger/gpu/ref"
+)
+
+// deviceFlags choose where a language model is computed.
+type deviceFlags struct {
+	device string
+	memory float64
+}
+
+func (f *deviceFlags) bind(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.device, "device", "cpu", "cpu, or ref: the definition, slow")
+	cmd.Flags().Float64Var(&f.memory, "memory", 0, "most memory in GiB (default: what the machine has free)")
+}
+
+// open opens the device with a bound on its memory, so that what does not fit is an
+// error and not the end of the process.
+func (f *deviceFlags) open() (gpu.Device, error) {
+	if f.memory < 0 || f.memory > 1<<30 {
+		return nil, usage("--memory %g: a number of GiB above 0", f.memory)
+	}
+	most := uint64(f.memory * (1 << 30))
+	if most == 0 {
+		most = freeMemory()
+	}
+	switch f.device {
+	case "cpu":
+		return cpu.New(cpu.Options{Memory: most, Force: os.Getenv("OPENLEDGER_CPU")})
+	case "ref":
+		return ref.New(most), nil
+	}
+	return nil, usage("--device %q: use cpu or ref", f.device)
+}
+
+// freeMemory is what the machine can give without swapping, as Linux says; elsewhere
+// 8 GiB.
+func freeMemory() uint64 {
+	if f, err := os.Open("/proc/meminfo"); err == nil {
+		defer f.Close()
+		for s := bufio.NewScanner(f); s.Scan(); {
+			if fields := strings.Fields(s.Text()); len(fields) > 1 && fields[0] == "MemAvailable:" {
+				if kib, err := strconv.ParseUint(fields[1], 10, 50); err == nil && kib > 0 {
+					return kib << 10
+				}
+			}
+		}
+	}
+	return 8 << 30
+}
+
+func newGenerateCmd(a *app) *cobra.Command {
+	var f generateFlags
+	cmd := &cobra.Command{
+		Use: "generate", Short: "Continue a text with a language model on this machine", Args: cobra.NoArgs,
+		Long: "Loads a HuggingFace folder (Llama, Mistral, Qwen2) and writes the answer as it comes. No network, no node. Equal model, prompt, settings\n" +
+			"and seed give the same answer on every machine. With --chat the prompt is a message in the model's own style.",
+		Example: "  openledger generate --model ./tinyllama --prompt \"The ledger\" --max-tokens 64 --temperature 0.8 --seed 1\n" +
+			"  openledger generate --model ./tinyllama --prompt \"What is a ledger?\" --chat --int8",
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.generate(cmd, f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.model, "model", "", "folder of the model (required)")
+	fl.StringVar(&f.prompt, "prompt", "", "the text to continue (required)")
+	fl.Uint64Var(&f.max, "max-tokens", 128, "most tokens of the answer")
+	fl.Float32Var(&f.s.Temperature, "temperature", 0, "0: always the most probable token; 1: as the model says")
+	fl.Uint32Var(&f.s.TopK, "top-k", 0, "choose among so many tokens (0: all)")
+	fl.Float32Var(&f.s.TopP, "top-p", 0, "choose among the most probable tokens up to this sum (0: all)")
+	fl.Uint64Var(&f.s.Seed, "seed", 1, "seed of the choice")
+	fl.Uint64Var(&f.context, "context", 4096, "most tokens of prompt and answer")
+	fl.BoolVar(&f.int8, "int8", false, "hold the weights in fx/int8: a quarter of the memory, other bits")
+	fl.BoolVar(&f.chat, "chat", false, "the prompt is a message of a conversation")
+	fl.StringVar(&f.template, "chat-template", "", "plain, chatml or llama3 (default: the model's)")
+	f.dev.bind(cmd)
+	_ = cmd.MarkFlagRequired("model")
+	_ = cmd.MarkFlagRequired("prompt")
+	return cmd
+}
+
+type generateFlags struct {
+	model, prompt, template string
+	max, context            uint64
+	s                       lm.Sampling
+	int8, chat              bool
+	dev                     deviceFlags
+}
+
+type generated struct {
+	Text            string    `json:"text"`
+	Reason          lm.Reason `json:"reason"`
+	PromptTokens    int       `json:"prompt_tokens"`
+	Tokens          []uint32  `json:"tokens"`
+	TokensPerSecond float64   `json:"tokens_per_second"`
+}
+
+func (a *app) generate(cmd *cobra.Command, f generateFlags) (err error) {
+	if err := f.s.Check(); err != nil {
+		return usage("%v", err)
+	}
+	folder, err := hf.Open(f.model)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	prompt, err := f.tokens(folder)
+	if err != nil {
+		return err
+	}
+	d, err := f.dev.open()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	m, err := lm.Load(d, folder, lm.Options{Context: f.context, Int8: f.int8})
+	if err != nil {
+		return err
+	}
+	s, err := m.Session(0)
+	if err != nil {
+		return err
+	}
+	out := generated{PromptTokens: len(prompt), Tokens: []uint32{}}
+	var first time.Time
+	emit, rest := lm.Texts(folder.Tokenizer, func(id uint32, text string) error {
+		if len(out.Tokens) == 0 {
+			first = time.Now()
+		}
+		out.Text, out.Tokens = out.Text+text, append(out.Tokens, id)
+		if a.output == "text" {
+			fmt.Fprint(clean{cmd.OutOrStdout()}, text)
+		}
+		return context.Cause(cmd.Context())
+	})
+	if out.Reason, err = s.Generate(lm.Request{Prompt: prompt, Max: f.max, Sampling: f.s}, emit); err != nil {
+		return err
+	}
+	left := rest()
+	out.Text += left
+	if n := len(out.Tokens); n > 1 {
+		out.TokensPerSecond = float64(n-1) / time.Since(first).Seconds()
+	}
+	return a.print(cmd, out, func(w io.Writer) { fmt.Fprintln(w, left) })
+}
+
+// tokens are the ids of the prompt.
+func (f *generateFlags) tokens(folder *hf.Folder) ([]uint32, error) {
+	if !f.chat {
+		return folder.Tokenizer.Encode(f.prompt, true)
+	}
+	chat := folder.Chat
+	if f.template != "" {
+		c, err := hf.ChatOf(f.template)
+		if err != nil {
+			return nil, usage("--chat-template: %v", err)
+		}
+		chat = c
+	}
+	if chat.Style == hf.StyleUnknown {
+		return nil, usage("the folder has no chat template that is known: choose one with --chat-template")
+	}
+	text, err := chat.Render([]hf.Message{{Role: "user", Content: f.prompt}}, true)
+	if err != nil {
+		return nil, err
+	}
+	return folder.Tokenizer.Encode(text, false)
+}
+
+func newModelImportCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "import DIR", Short: "Check a HuggingFace folder and say what it is", Args: cobra.ExactArgs(1),
+		Long: "Reads config.json, tokenizer.json and every weight, offline. Whatever would make the model compute something else than it says is an error\n" +
+			"that names the field. The root stands for all weights: equal roots are equal models.",
+		Example: "  openledger model import ./tinyllama",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := hf.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			out, err := describeModel(f)
+			if err != nil {
+				return err
+			}
+			return a.print(cmd, out, func(w io.Writer) {
+				fmt.Fprintf(w, "weights %d  layers %d  width %d  heads %d over %d  vocabulary %d  positions %d\nroot %s\nmemory %.1f MiB in fx/1, %.1f MiB in fx/int8\nchat template %s\n",
+					out.Weights, out.Layers, out.Hidden, out.Heads, out.KVHeads, out.Vocab, out.Positions, out.Root,
+					float64(out.Bytes)/(1<<20), float64(out.BytesInt8)/(1<<20), out.Chat)
+			})
+		},
+	}
+}
+
+type imported struct {
+	Root      string `json:"root"`
+	Weights   uint64 `json:"weights"`
+	Layers    uint32 `json:"layers"`
+	Hidden    uint32 `json:"hidden"`
+	Inner     uint32 `json:"inner"`
+	Heads     uint32 `json:"heads"`
+	KVHeads   uint32 `json:"kv_heads"`
+	Vocab     uint32 `json:"vocab"`
+	Positions uint32 `json:"positions"`
+	Tied      bool   `json:"tied"`
+	Chat      string `json:"chat"`
+	Bytes     uint64 `json:"bytes"`
+	BytesInt8 uint64 `json:"bytes_int8"`
+}
+
+func describeModel(f *hf.Folder) (imported, error) {
+	root, err := f.File.Root()
+	if err != nil {
+		return imported{}, err
+	}
+	arch := f.Config.Arch
+	net := lm.NetOf(arch, 0)
+	out := imported{Root: fmt.Sprintf("0x%x", root), Weights: arch.Params(), Layers: arch.Layers, Hidden: arch.Hidden, Inner: arch.Inner,
+		Heads: arch.Heads, KVHeads: arch.KVHeads, Vocab: arch.Vocab, Positions: arch.Positions, Tied: arch.Tied, Bytes: net.Bytes()}
+	net.Int8 = true
+	out.BytesInt8 = net.Bytes()
+	out.Chat = [...]string{"unknown", "plain", "chatml", "llama3"}[f.Chat.Style]
+	return out, nil
+}
+
+// readText reads a file to learn from.
+func readText(path string) (string, error) {
+	b, err := readAtMost(path, tokenizer.MaxText)
+	if err != nil {
+		return "", err
+	}
+	if len(strings.TrimSpace(string(b))) == 0 {
+		return "", fmt.Errorf("%s is empty: there is nothing to learn", path)
+	}
+	return string(b), nil
+}
+
+func readAtMost(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = errors.New("larger than " + strconv.FormatInt(most>>20, 10) + " MiB; cut it into parts")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b, nil
+}
