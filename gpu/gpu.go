@@ -17,6 +17,9 @@ var (
 	// ErrLost: the device is gone with all its buffers. Close it, open another and
 	// start from the last saved state.
 	ErrLost = errors.New("device lost")
+	// ErrWrong: the device computed a bit that the definition does not have. It is
+	// ErrLost too, and nothing that it computed may be used.
+	ErrWrong = fmt.Errorf("%w: a computed bit is wrong", ErrLost)
 	// ErrUnsupported: this device cannot run this operation at this size; gpu/cpu can.
 	ErrUnsupported = errors.New("device does not support this operation")
 	// ErrDeadline: the device did not finish in time. Treat it as lost.

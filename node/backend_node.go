@@ -28,8 +28,8 @@ func (n *Node) NodeStatus(context.Context, api.Empty) (api.NodeStatus, error) {
 	}
 	s := api.NodeStatus{Chain: n.chain.Env().ChainID, Network: n.cfg.Genesis.Network, Version: Version, State: n.state.Load().(string),
 		Height: head.Height, Finalized: head.Height, StateRoot: head.Root.Hash, Epoch: clock.Epoch, Lag: n.lag(),
-		Peers: len(n.host.Peers()), Peer: n.host.ID().String(), Addrs: n.host.Addrs(), Mempool: n.pool.Len(),
-		GPU: gpuReport(n.cfg.Settings.GPU.Devices), Warnings: []string{}}
+		Peers: len(n.host.Peers()), Peer: n.host.ID().String(), Addrs: n.host.Addrs(), Mempool: n.pool.Len()}
+	s.GPU, s.Warnings = n.cardStatus()
 	if s.Lag > maxLag {
 		s.State = "syncing"
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/openledger/openledger/ledger/genesis"
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/node/accuse"
+	"github.com/openledger/openledger/node/cards"
 	"github.com/openledger/openledger/node/chain"
 	"github.com/openledger/openledger/node/clock"
 	"github.com/openledger/openledger/node/config"
@@ -70,6 +71,7 @@ type Node struct {
 	objects *announced
 	till    *settle.Till   // nil without an operator
 	gateway *serve.Gateway // nil without an operator
+	cards   *cards.Cards   // those that its owner offers
 	own     sync.Mutex     // held while a transaction of the operator is built and admitted
 	waiters *waiters
 	heights *heights
@@ -114,6 +116,9 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, err
 	}
 	if err = n.openServe(); err != nil {
+		return nil, err
+	}
+	if err = n.openCards(); err != nil {
 		return nil, err
 	}
 	if err = n.openConsensus(); err != nil {

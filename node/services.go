@@ -11,6 +11,7 @@ import (
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/store"
+	"github.com/openledger/openledger/node/worker"
 )
 
 // services implements worker.Services.
@@ -40,6 +41,14 @@ func (s services) Send(ctx context.Context, payload tx.Payload) error {
 		err = tx.Errorf(tx.Code(got.Receipt.Number), "refused at height %d", got.Height)
 	}
 	return err
+}
+
+// Card implements worker.Services.
+func (s services) Card(task tx.ID) worker.Card {
+	if l := s.n.cards.Take(task.String()); l != nil {
+		return l
+	}
+	return nil
 }
 
 // Local implements worker.Services.

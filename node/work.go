@@ -6,12 +6,13 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/node/cards"
 	"github.com/openledger/openledger/node/checker"
 	"github.com/openledger/openledger/node/worker"
+	"github.com/openledger/openledger/rpc/api"
 )
 
 // startWork starts the node's duties beside the chain.
@@ -32,6 +33,7 @@ func (n *Node) startWork(ctx context.Context) {
 	}
 	w := n.cfg.Settings.Work
 	if w.Worker || w.Checker {
+		n.spawn(func() { n.cards.Run(ctx) })
 		n.spawn(func() { n.eachBlock(ctx, nil, n.registration()) })
 	}
 	if w.Worker {
@@ -110,17 +112,29 @@ func (n *Node) register(ctx context.Context) error {
 	return err
 }
 
-// gpuReport lists the NVIDIA devices that the driver shows; it does not use them.
-func gpuReport(setting string) []string {
-	out := []string{}
-	if setting != "auto" {
-		return out
+// openCards prepares the cards that the owner offers; Run opens them.
+func (n *Node) openCards() error {
+	if w := n.cfg.Settings.Work; n.cfg.Settings.GPU.Devices != "off" && (n.cfg.Operator.IsZero() || !w.Worker && !w.Checker) {
+		n.log.Warn("the cards stay closed: this node takes no tasks; set work.worker or work.checker, and work.key")
 	}
-	names, _ := filepath.Glob("/proc/driver/nvidia/gpus/*/information")
-	for _, name := range names {
-		if b, err := os.ReadFile(name); err == nil {
-			out = append(out, firstLine(string(b)))
-		}
+	exe, err := os.Executable()
+	if err != nil && n.cfg.Settings.GPU.Devices != "off" {
+		n.log.Warn("no card can be used: this program does not know its own file", "err", err)
 	}
-	return out
+	n.cards, err = cards.New(cards.Config{Settings: n.cfg.Settings.GPU, Host: cards.Machine{Exe: exe}, Clock: n.clock, Log: n.log})
+	return err
+}
+
+// cardStatus lists the cards that the owner offers.
+func (n *Node) cardStatus() (list []api.Card, warnings []string) {
+	all, none := n.cards.Status()
+	list, warnings = []api.Card{}, []string{}
+	for _, s := range all {
+		list = append(list, api.Card{Index: s.Index, Name: s.Name, Class: s.Class, UUID: s.UUID, Memory: s.Memory, Share: s.Share,
+			State: string(s.State), Why: s.Why, Task: s.Task, Temperature: s.Temperature})
+	}
+	if none != "" {
+		warnings = append(warnings, "no card works: "+none)
+	}
+	return list, warnings
 }

@@ -45,7 +45,7 @@ func (f *fakeBackend) saw(name string) {
 
 func (f *fakeBackend) NodeStatus(context.Context, api.Empty) (api.NodeStatus, error) {
 	f.saw("node_status")
-	return api.NodeStatus{State: "observing", Height: 7, Addrs: []string{}, GPU: []string{}, Warnings: []string{}}, nil
+	return api.NodeStatus{State: "observing", Height: 7, Addrs: []string{}, GPU: []api.Card{}, Warnings: []string{}}, nil
 }
 
 func (f *fakeBackend) ChainHead(ctx context.Context, _ api.Empty) (api.ChainHead, error) {

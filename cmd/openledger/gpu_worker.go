@@ -17,9 +17,9 @@ import (
 
 // workerFlags say what a worker does; without a question it serves a device.
 type workerFlags struct {
-	list, bench, test, exhaustive bool
-	device                        string
-	limits                        host.Limits
+	list, bench, test, exhaustive, heat bool
+	device                              string
+	limits                              host.Limits
 }
 
 // newGPUWorkerCmd is the process that holds a card. Only this program starts it.
@@ -35,6 +35,7 @@ func newGPUWorkerCmd() *cobra.Command {
 	fl.BoolVar(&f.bench, "bench", false, "measure the card")
 	fl.BoolVar(&f.test, "selftest", false, "test the card")
 	fl.BoolVar(&f.exhaustive, "exhaustive", false, "test the card with many cases")
+	fl.BoolVar(&f.heat, "temperature", false, "write the card's temperature in °C")
 	fl.StringVar(&f.device, "device", "", "UUID of the card")
 	fl.Uint64Var(&f.limits.Memory, "memory", 0, "bytes of the card to use")
 	fl.Uint64Var(&f.limits.Share, "share", 100, "percent of the time")
@@ -48,6 +49,13 @@ func (f workerFlags) run(w io.Writer) error {
 			return err
 		}
 		return json.NewEncoder(w).Encode(cards)
+	}
+	if f.heat {
+		t, err := cuda.Temperature(f.device)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(w).Encode(t)
 	}
 	if !f.bench && !f.test && !f.exhaustive {
 		return host.Work(f.device, f.limits)

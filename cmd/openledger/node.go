@@ -101,9 +101,10 @@ func adopt(home string, b bundle.Bundle) error {
 
 // nodeFlags override config.toml.
 type nodeFlags struct {
-	join, gpu, profile, pprof, trust string
-	validator, lie, archive          bool
-	maxDisk                          uint64 // GiB
+	join, profile, pprof, trust string
+	gpu                         config.GPU
+	validator, lie, archive     bool
+	maxDisk                     uint64 // GiB
 }
 
 // gcPercent lets a node's heap grow to three times what is in use: half as many
@@ -133,7 +134,11 @@ func newNodeCmd(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&f.join, "join", "", "network file of the network to join")
-	cmd.Flags().StringVar(&f.gpu, "gpu", "", "off or auto; auto only reports what it finds")
+	cmd.Flags().StringVar(&f.gpu.Devices, "gpu", "off", "NVIDIA cards that work for this node: off, auto for all, or numbers such as 0,2 (gpu.devices)")
+	cmd.Flags().StringVar(&f.gpu.Memory, "gpu-mem", "80%", "memory of each card to use: 8GiB, 500MiB or a share (gpu.memory)")
+	cmd.Flags().StringVar(&f.gpu.Share, "gpu-share", "100%", "most of the time that a card works (gpu.share)")
+	cmd.Flags().StringVar(&f.gpu.Schedule, "gpu-schedule", "", "hours at which cards work, such as 22:00-07:00; always if empty (gpu.schedule)")
+	cmd.Flags().Uint64Var(&f.gpu.MaxTemp, "gpu-max-temp", 0, "°C from which a card rests, for example 83; 0: no limit (gpu.max_temp)")
 	cmd.Flags().StringVar(&f.profile, "profile", "", "connection limits: home, server, validator or lan")
 	cmd.Flags().StringVar(&f.trust, "trust", "", "HEIGHT:HASH of a final block that you trust, for a network that is older than the trust period")
 	cmd.Flags().BoolVar(&f.validator, "validator", false, "vote with the key named \"validator\"")
@@ -156,9 +161,7 @@ func (a *app) nodeConfig(cmd *cobra.Command, f nodeFlags) (cfg node.Config, err 
 	if err != nil {
 		return cfg, err
 	}
-	if f.gpu != "" {
-		c.GPU.Devices = f.gpu
-	}
+	f.cards(cmd, &c.GPU)
 	if f.profile != "" {
 		c.P2P.Profile = f.profile
 	}
@@ -197,6 +200,22 @@ func (a *app) nodeConfig(cmd *cobra.Command, f nodeFlags) (cfg node.Config, err 
 		return cfg, err
 	}
 	return cfg, nil
+}
+
+// cards puts the flags that were given in the place of settings.
+func (f nodeFlags) cards(cmd *cobra.Command, c *config.GPU) {
+	given := cmd.Flags().Changed
+	for _, s := range []struct {
+		flag      string
+		to, value *string
+	}{{"gpu", &c.Devices, &f.gpu.Devices}, {"gpu-mem", &c.Memory, &f.gpu.Memory}, {"gpu-share", &c.Share, &f.gpu.Share}, {"gpu-schedule", &c.Schedule, &f.gpu.Schedule}} {
+		if given(s.flag) {
+			*s.to = *s.value
+		}
+	}
+	if given("gpu-max-temp") {
+		c.MaxTemp = f.gpu.MaxTemp
+	}
 }
 
 // runNode runs a node until it stops. Where a snapshot has replaced its ledger, it

@@ -36,7 +36,13 @@ func newStatusCmd(a *app) *cobra.Command {
 					fmt.Fprintf(w, "%s  network %s (%.10s)  height %d  epoch %d  peers %d  mempool %d\n", s.State, s.Network, s.Chain, s.Height, s.Epoch, s.Peers, s.Mempool)
 					fmt.Fprintf(w, "state root %s  version %s\n", s.StateRoot, s.Version)
 					for _, g := range s.GPU {
-						fmt.Fprintf(w, "gpu  %s (found, not used yet)\n", g)
+						fmt.Fprintf(w, "card %d  %s  %s  %.1f GiB  %s", g.Index, g.Name, g.Class, float64(g.Memory)/(1<<30), g.State)
+						for _, x := range []string{g.Task, g.Why} {
+							if x != "" {
+								fmt.Fprintf(w, "  %s", x)
+							}
+						}
+						fmt.Fprintln(w)
 					}
 					for _, x := range s.Warnings {
 						fmt.Fprintf(w, "warning  %s\n", x)

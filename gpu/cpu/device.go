@@ -25,6 +25,9 @@ type Options struct {
 	Force string
 }
 
+// Class is the device class of a processor with vector kernels. Spec: GPU-03.
+const Class = "cpu"
+
 // Device runs operations on this process's threads. Run returns when the work is
 // done, so Sync has nothing to wait for. Spec: GPU-01.
 type Device struct {
@@ -65,7 +68,7 @@ func New(o Options) (*Device, error) {
 // Info describes the device; the class of one without vector kernels is cpu-slow.
 // Spec: GPU-01, GPU-03.
 func (d *Device) Info() gpu.Info {
-	class := "cpu"
+	class := Class
 	if d.cpu.Path() == kern.Ref {
 		class = "cpu-slow"
 	}

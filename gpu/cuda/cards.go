@@ -31,6 +31,10 @@ func Cards() ([]Card, error) {
 	return cards, nil
 }
 
+// Temperature reads that of a card in °C. For a process that ends soon after. Errors:
+// driver.ErrNoDriver, or what the management library says. Spec: GPU-10.
+func Temperature(uuid string) (int, error) { return driver.Temperature(uuid) }
+
 func describe(index int) (Card, error) {
 	c := Card{Index: index, Driver: cu.Version()}
 	d, err := cu.GetDevice(index)

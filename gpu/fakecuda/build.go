@@ -24,6 +24,8 @@ const (
 	Abort      = "FAKECUDA_ABORT"   // 1: a launch ends the process
 	Hang       = "FAKECUDA_HANG"    // 1: a launch never returns
 	Flip       = "FAKECUDA_FLIP"    // 1: a launch turns a bit of its result
+	// Temperature is that of every card in °C; without it none can be read.
+	Temperature = "FAKECUDA_TEMPERATURE"
 )
 
 //go:embed lib
@@ -32,9 +34,8 @@ var source embed.FS
 // ErrCompiler means that there is no C compiler, or that it failed.
 var ErrCompiler = errors.New("fakecuda: the C compiler cc did not build the library")
 
-// Build compiles the library for this machine into the empty folder dir, as
-// libcuda.so.1. Errors: ErrCompiler, or of the
-// file system.
+// Build compiles the libraries for this machine into the empty folder dir, as
+// libcuda.so.1 and libnvidia-ml.so.1. Errors: ErrCompiler, or of the file system.
 func Build(dir string) error {
 	for _, part := range []struct {
 		files  embed.FS
@@ -48,10 +49,12 @@ func Build(dir string) error {
 			return err
 		}
 	}
-	out, err := exec.Command("cc", "-O2", "-march=native", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Werror", "-Wno-unused-function", "-Wno-unknown-pragmas", "-ffp-contract=off", "-shared", "-fPIC",
-		"-o", filepath.Join(dir, "libcuda.so.1"), filepath.Join(dir, "fake.c"), "-lm").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%w: %w\n%s", ErrCompiler, err, out)
+	for source, library := range map[string]string{"fake.c": "libcuda.so.1", "nvml.c": "libnvidia-ml.so.1"} {
+		out, err := exec.Command("cc", "-O2", "-march=native", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Werror", "-Wno-unused-function", "-Wno-unknown-pragmas", "-ffp-contract=off", "-shared", "-fPIC",
+			"-o", filepath.Join(dir, library), filepath.Join(dir, source), "-lm").CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %w\n%s", ErrCompiler, err, out)
+		}
 	}
 	return nil
 }

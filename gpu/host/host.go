@@ -4,6 +4,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,16 @@ func Cards(ctx context.Context, exe string) ([]cuda.Card, error) {
 	return cards, Ask(ctx, exe, &cards, "--list")
 }
 
+// Temperature asks a worker for that of a card, in °C. Errors: what the worker said.
+// Spec: GPU-10.
+func Temperature(ctx context.Context, exe, uuid string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, listing)
+	defer cancel()
+	var celsius int
+	err := Ask(ctx, exe, &celsius, "--temperature", "--device", uuid)
+	return celsius, err
+}
+
 // Ask runs a worker with args and reads the JSON that it writes into answer.
 // Errors: what the worker said, in one line.
 func Ask(ctx context.Context, exe string, answer any, args ...string) error {
@@ -63,6 +74,6 @@ func Open(exe, uuid string, l Limits) (*proc.Device, error) {
 		Args: []string{Command, "--device", uuid, "--memory", strconv.FormatUint(l.Memory, 10), "--share", strconv.FormatUint(l.Share, 10)},
 		// Only this card: others are neither seen nor woken.
 		Env:      []string{"CUDA_VISIBLE_DEVICES=" + uuid},
-		Deadline: deadline,
+		Deadline: cmp.Or(l.Deadline, deadline),
 	})
 }

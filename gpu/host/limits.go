@@ -18,6 +18,8 @@ var ErrSetting = errors.New("gpu setting")
 type Limits struct {
 	Memory uint64 // bytes
 	Share  uint64 // percent of the time, 1 … 100
+	// Deadline of one call, after which the card counts as lost; 0: two minutes.
+	Deadline time.Duration
 }
 
 // Select is which cards are offered.

@@ -21,7 +21,9 @@ type Device struct {
 	info     gpu.Info
 	deadline time.Duration // of one call
 	lost     error
+	closed   bool
 	end      func() string // ends the worker and says how it ended
+	kill     func()        // ends it at once
 }
 
 var _ gpu.Device = (*Device)(nil)
@@ -42,8 +44,8 @@ func (b *buffer) Region() gpu.Region { return b.region }
 // compile the kernels on the first start.
 const starting = 2 * time.Minute
 
-// connect asks the worker who it is. end is called once, when the worker failed
-// or was closed.
+// connect asks the worker who it is. end is called when the worker failed and when
+// it is closed; a second call does nothing and says the same.
 func connect(r io.Reader, w io.Writer, shared []byte, deadline time.Duration, end func() string) (*Device, error) {
 	d := &Device{r: r, w: w, shared: shared, deadline: starting, end: end}
 	p, err := d.call(request{Kind: kindInfo})
@@ -193,13 +195,21 @@ func (d *Device) Sync() error {
 	return err
 }
 
-// Close ends the worker. A second call does nothing.
-func (d *Device) Close() error {
-	if d.lost != nil {
+// Kill ends the worker's process at once, so that a call that waits for it ends with
+// gpu.ErrLost. Unlike all other methods it may be called from any goroutine.
+func (d *Device) Kill() { d.kill() }
+
+// Close ends the worker, also one that still answers after its device was lost. A
+// second call does nothing.
+func (d *Device) Close() (err error) {
+	if d.closed {
 		return nil
 	}
-	_, err := d.call(request{Kind: kindClose})
-	d.lost = fmt.Errorf("%w: closed", gpu.ErrLost)
+	if d.lost == nil {
+		_, err = d.call(request{Kind: kindClose})
+		d.lost = fmt.Errorf("%w: closed", gpu.ErrLost)
+	}
+	d.closed = true
 	d.end()
 	return err
 }

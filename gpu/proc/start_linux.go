@@ -72,7 +72,11 @@ func Start(w Worker) (*Device, error) {
 		unix.Munmap(memory)
 		return fmt.Sprintf("%s; %s", cmd.ProcessState, last)
 	})
-	return connect(ourIn, ourOut, memory, w.Deadline, end)
+	d, err := connect(ourIn, ourOut, memory, w.Deadline, end)
+	if err == nil {
+		d.kill = func() { cmd.Process.Kill() }
+	}
+	return d, err
 }
 
 // run starts cmd from a thread that lives as long as it: Pdeathsig speaks of the

@@ -61,7 +61,7 @@ type info struct {
 }
 
 // codes are the errors that keep their meaning across the pipe.
-var codes = []error{gpu.ErrMemory, gpu.ErrLost, gpu.ErrUnsupported, gpu.ErrDeadline, gpu.ErrArgs}
+var codes = []error{gpu.ErrMemory, gpu.ErrWrong, gpu.ErrLost, gpu.ErrUnsupported, gpu.ErrDeadline, gpu.ErrArgs}
 
 func failure(err error) reply {
 	r := reply{Code: uint64(len(codes) + 1), Text: err.Error()}

@@ -12,10 +12,6 @@ import (
 	"github.com/openledger/openledger/poa/program"
 )
 
-// ErrMismatch means that a device computed a bit that the definition does not
-// have. Nothing that it computed may be committed. It is also gpu.ErrLost.
-var ErrMismatch = fmt.Errorf("%w: a computed bit is wrong", gpu.ErrLost)
-
 // Options of New; zeros take the defaults.
 type Options struct {
 	// Every is how many launches come to one that is looked at, 4,096.
@@ -56,7 +52,7 @@ func (d *Device) below(n uint64) uint64 {
 
 // Run runs the operation, and looks at its result if it was drawn. An operation
 // whose output takes an input's memory cannot be looked at afterwards. Errors:
-// ErrMismatch, and those of the device.
+// gpu.ErrWrong, and those of the device.
 func (d *Device) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
 	if d.failed != nil {
 		return d.failed
@@ -73,7 +69,7 @@ func (d *Device) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
 		return nil
 	}
 	err := d.look(n, in, out)
-	if errors.Is(err, ErrMismatch) {
+	if errors.Is(err, gpu.ErrWrong) {
 		d.failed = err
 	}
 	return err
@@ -113,7 +109,7 @@ func (d *Device) look(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
 			want = fx.Bits(fx.FromBits(want))
 		}
 		if got != want {
-			return fmt.Errorf("%w: %s %d, element %d: %08x, the definition says %08x", ErrMismatch, n.Op, n.Attrs, i, got, want)
+			return fmt.Errorf("%w: %s %d, element %d: %08x, the definition says %08x", gpu.ErrWrong, n.Op, n.Attrs, i, got, want)
 		}
 	}
 	return nil

@@ -45,13 +45,13 @@ func TestGPU08OneBitTakesTheDeviceAway(t *testing.T) {
 	for err = nil; err == nil && launches < 1000; launches++ {
 		err = d.Run(n, []gpu.Buffer{x}, y)
 	}
-	if !errors.Is(err, shadow.ErrMismatch) || !errors.Is(err, gpu.ErrLost) {
+	if !errors.Is(err, gpu.ErrWrong) || !errors.Is(err, gpu.ErrLost) {
 		t.Fatalf("after %d launches: %v", launches, err)
 	}
 	if launches < 2 {
 		t.Errorf("the first launch was looked at, Every is 8")
 	}
-	if err := d.Sync(); !errors.Is(err, shadow.ErrMismatch) {
+	if err := d.Sync(); !errors.Is(err, gpu.ErrWrong) {
 		t.Errorf("Sync after a mismatch: %v", err)
 	}
 }

@@ -33,12 +33,15 @@ func TestOP01TheProgramGivesTheBitsOfTheRun(t *testing.T) {
 	} {
 		t.Run(spec.Model, func(t *testing.T) {
 			j := Job{Spec: spec, Data: d}
-			r := newRunner(j, Start(spec))
-			if _, err := r.steps(nil); err != nil {
+			r, err := newRunner(j, Start(spec), Options{Plain: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.steps(); err != nil {
 				t.Fatal(err)
 			}
 			tensors, trace := onReference(t, spec, d)
-			for name, w := range map[string]*model.Weights{"": r.net.Weights(), "v/": r.net.Momentum()} {
+			for name, w := range map[string]*model.Weights{"": r.now.Params, "v/": r.now.Momentum} {
 				for _, x := range w.Tensors {
 					if got := tensors[name+x.Name]; !bytes.Equal(got, fx.AppendBits(nil, x.Data)) {
 						t.Errorf("%s%s has other bits", name, x.Name)

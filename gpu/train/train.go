@@ -5,7 +5,11 @@ package train
 import (
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 
+	"github.com/openledger/openledger/gpu"
+	"github.com/openledger/openledger/gpu/cpu"
 	"github.com/openledger/openledger/gpu/model"
 	"github.com/openledger/openledger/internal/content"
 	"github.com/openledger/openledger/internal/fx"
@@ -92,6 +96,14 @@ type Options struct {
 	// Resume, if not nil, are bytes that Save got in an earlier run of the same
 	// Job; the run goes on from there.
 	Resume []byte
+	// Device computes, if not nil; it stays open. Its errors end the run, and what
+	// Save got stands, except after gpu.ErrWrong. Without one the processor computes,
+	// see Run; Plain keeps it from using its vector kernels.
+	Device gpu.Device
+	Plain  bool
+	// Watch computes the last step of each segment on Device again in plain code,
+	// before the segment counts. Errors: gpu.ErrWrong. Spec: GPU-08.
+	Watch bool
 }
 
 // Result is a finished run.
@@ -114,8 +126,11 @@ func (r *Result) Accuracy(d *model.Data) (correct, rows int) {
 // Run runs the job. It is also how a checker replays a whole task: with the
 // operator's address it gives the operator's root, or the operator lied.
 //
-// Cost: about 2 ns per unit of Spec.Cost() on one core. Errors: those of Job.Check,
-// ErrStopped, ErrDiverged, ErrSaved, and what Options.Save returned.
+// Without a Device the processor computes: by its vector kernels (gpu/cpu) where it
+// has them, else in plain code; the bits are the same.
+//
+// Errors: those of Job.Check, ErrStopped, ErrDiverged, ErrSaved, what Options.Save
+// returned, and those of the device.
 func Run(j Job, o Options) (*Result, error) {
 	if err := j.Check(); err != nil {
 		return nil, err
@@ -124,17 +139,21 @@ func Run(j Job, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := newRunner(j, s)
+	r, err := newRunner(j, s, o)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
 	bind := j.bind()
 	for b.Len() < j.Spec.Segments {
-		if err := r.segment(b, o.Stop); err != nil {
+		if err := r.segment(b); err != nil {
 			return nil, err
 		}
 		if o.Progress != nil {
 			o.Progress(Progress{Segment: b.Len(), Segments: j.Spec.Segments, Loss: r.loss})
 		}
 		if o.Save != nil {
-			if err := o.Save(encodeSaved(bind, r.state(), b.Leaves())); err != nil {
+			if err := o.Save(encodeSaved(bind, r.now, b.Leaves())); err != nil {
 				return nil, err
 			}
 		}
@@ -152,11 +171,11 @@ func start(j Job, saved []byte) (*State, *checkpoint.Builder, error) {
 
 // Replay runs one segment, segment i = Step/StepsPerSegment of the start state,
 // and returns its leaf and the end state. A checker that holds the state before
-// a segment needs no more. start is not changed.
+// a segment needs no more. start is not changed. Of o, Stop, Device and Watch count.
 //
 // Errors: those of Job.Check, ErrSaved if start is not at the start of a
-// segment of this job, ErrStopped, ErrDiverged.
-func Replay(j Job, start *State, stop func() bool) (checkpoint.Leaf, *State, error) {
+// segment of this job, ErrStopped, ErrDiverged, and those of the device.
+func Replay(j Job, start *State, o Options) (checkpoint.Leaf, *State, error) {
 	if err := j.Check(); err != nil {
 		return checkpoint.Leaf{}, nil, err
 	}
@@ -164,65 +183,135 @@ func Replay(j Job, start *State, stop func() bool) (checkpoint.Leaf, *State, err
 	if start.Step%k != 0 || start.Step/k >= j.Spec.Segments || start.Params.Arch != model.ArchOf(j.Spec) {
 		return checkpoint.Leaf{}, nil, fmt.Errorf("%w: step %d does not start a segment", ErrSaved, start.Step)
 	}
-	r := newRunner(j, start)
-	trace, err := r.steps(stop)
+	r, err := newRunner(j, start, o)
 	if err != nil {
 		return checkpoint.Leaf{}, nil, err
 	}
-	i, end := start.Step/k, r.state()
+	defer r.close()
+	trace, err := r.steps()
+	if err != nil {
+		return checkpoint.Leaf{}, nil, err
+	}
+	i := start.Step / k
 	return checkpoint.Leaf{
 		Index: i,
 		In:    checkpoint.StateHash(j.Task, j.Operator, i, start.Root()),
-		Out:   checkpoint.StateHash(j.Task, j.Operator, i+1, end.Root()),
+		Out:   checkpoint.StateHash(j.Task, j.Operator, i+1, r.now.Root()),
 		Trace: trace,
-	}, end, nil
+	}, r.now, nil
 }
 
-// runner is a run between two steps.
+// runner is a run between two segments.
 type runner struct {
-	job    Job
-	net    *model.Net
-	step   uint64
-	loss   float32
-	losses []float32 // of the rows of one step
-	trace  []uint32  // records T_j of the segment
-	epoch  uint64    // data epoch of order
-	order  *fx.Order
+	job   Job
+	stop  func() bool
+	watch bool
+	e     engine
+	own   gpu.Device // opened by this run
+	now   *State
+	loss  float32
+	trace []uint32 // records T_j of the segment
 }
 
-func newRunner(j Job, s *State) *runner {
-	r := &runner{job: j, net: model.NewNet(s.Params), step: s.Step, losses: make([]float32, j.Spec.Batch)}
-	r.net.SetMomentum(s.Momentum)
-	return r
+func newRunner(j Job, s *State, o Options) (*runner, error) {
+	r := &runner{job: j, stop: o.Stop, watch: o.Watch && o.Device != nil, now: s}
+	d := o.Device
+	if d == nil {
+		if !o.Plain {
+			r.own = processor(j.Spec)
+		}
+		if r.own == nil {
+			r.e = newPlain(j, s)
+			return r, nil
+		}
+		d = r.own
+	}
+	g, err := newGraph(d, j, s)
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	r.e = g
+	return r, nil
+}
+
+// alone is the cost of a step, in multiply-adds, below which one thread is faster than
+// several that wait for each other: about half a millisecond.
+const alone = 1 << 23
+
+// processor returns the vector kernels of this machine, nil if it has none or is not
+// to use them. Spec: GPU-03.
+func processor(t program.Train) gpu.Device {
+	o := cpu.Options{Force: os.Getenv("OPENLEDGER_CPU")}
+	if 3*t.Params()*t.Batch < alone {
+		o.Threads = 1
+	}
+	d, err := cpu.New(o)
+	if err != nil || d.Info().Class != cpu.Class {
+		return nil
+	}
+	return d
+}
+
+func (r *runner) close() {
+	if r.e != nil {
+		r.e.close()
+	}
+	if r.own != nil {
+		_ = r.own.Close()
+	}
 }
 
 // segment runs the next segment and adds its leaf.
-func (r *runner) segment(b *checkpoint.Builder, stop func() bool) error {
-	trace, err := r.steps(stop)
+func (r *runner) segment(b *checkpoint.Builder) error {
+	trace, err := r.steps()
 	if err != nil {
 		return err
 	}
-	return b.Add(r.state().Root(), trace)
+	return b.Add(r.now.Root(), trace)
 }
 
-// steps runs the steps of one segment and returns the digest of their records
-// T_j = [loss bits, red_sumsq bits of each tensor's gradient], little-endian
-// words one after the other. Spec: CHK-01.
-func (r *runner) steps(stop func() bool) ([32]byte, error) {
+// steps runs the steps of one segment and returns the digest of their records,
+// little-endian words one after the other. Spec: CHK-01.
+func (r *runner) steps() ([32]byte, error) {
 	r.trace = r.trace[:0]
-	for range r.job.Spec.StepsPerSegment {
-		if stop != nil && stop() {
-			return [32]byte{}, fmt.Errorf("%w at step %d", ErrStopped, r.step)
+	step, before := r.now.Step, r.now
+	for left := r.job.Spec.StepsPerSegment; left > 0; left-- {
+		if r.stop != nil && r.stop() {
+			return [32]byte{}, fmt.Errorf("%w at step %d", ErrStopped, step)
 		}
-		r.one()
-		if !fx.Finite(r.loss) {
-			return [32]byte{}, fmt.Errorf("%w: the loss of step %d is not a number; try a smaller lr", ErrDiverged, r.step)
+		if r.watch && left == 1 {
+			if err := r.record(); err != nil {
+				return [32]byte{}, err
+			}
+			var err error
+			if before, err = r.e.state(); err != nil {
+				return [32]byte{}, err
+			}
 		}
-		r.step++
+		if err := r.e.step(step); err != nil {
+			return [32]byte{}, err
+		}
+		step++
 	}
-	if err := r.state().Check(); err != nil {
-		return [32]byte{}, fmt.Errorf("%w after step %d: %w; try a smaller lr", ErrDiverged, r.step-1, err)
+	last := len(r.trace)
+	if err := r.record(); err != nil {
+		return [32]byte{}, err
 	}
+	now, err := r.e.state()
+	if err != nil {
+		return [32]byte{}, err
+	}
+	now.Step = step
+	if r.watch {
+		if err := r.again(before, now, r.trace[last:]); err != nil {
+			return [32]byte{}, err
+		}
+	}
+	if err := now.Check(); err != nil {
+		return [32]byte{}, fmt.Errorf("%w after step %d: %w; try a smaller lr", ErrDiverged, step-1, err)
+	}
+	r.now = now
 	b := make([]byte, 0, 4*len(r.trace))
 	for _, w := range r.trace {
 		b = append(b, byte(w), byte(w>>8), byte(w>>16), byte(w>>24))
@@ -230,33 +319,41 @@ func (r *runner) steps(stop func() bool) ([32]byte, error) {
 	return content.Sum(b).Hash(), nil
 }
 
-// one runs one step: row r of the batch is record perm(seed, data epoch, n,
-// (t·B+r) mod n). Spec: TNS-04.
-func (r *runner) one() {
-	s, d := r.job.Spec, r.job.Data
-	n := uint64(d.Rows)
-	g := fx.Div(1, fx.FromInt(int32(s.Batch)))
-	r.net.Begin()
-	for k := range s.Batch {
-		at := r.step*s.Batch + k
-		if e := at / n; r.order == nil || e != r.epoch {
-			r.epoch, r.order = e, fx.NewOrder(s.Seed, uint32(e), n)
-		}
-		i := int(r.order.At(at % n))
-		r.losses[k] = r.net.Row(d.Row(i), d.Y[i], g)
+// record takes the records of the steps that were run.
+func (r *runner) record() error {
+	words, err := r.e.records()
+	r.trace = append(r.trace, words...)
+	if n := 1 + len(r.now.Params.Tensors); len(words) >= n {
+		r.loss = fx.FromBits(words[len(words)-n])
 	}
-	r.loss = fx.Mul(fx.RedSum(r.losses), g)
-	r.trace = append(r.trace, fx.Bits(r.loss))
-	r.trace = r.net.Update(fx.FromBits(s.LR), fx.FromBits(s.L2), fx.FromBits(s.Momentum), r.trace)
+	return err
 }
 
-// state copies the current state.
-func (r *runner) state() *State {
-	return &State{Step: r.step, Params: r.net.Weights(), Momentum: r.net.Momentum()}
+// again computes the last step before now in plain code. Errors: gpu.ErrWrong.
+func (r *runner) again(before, now *State, record []uint32) error {
+	p := newPlain(r.job, before)
+	stepErr := p.step(now.Step - 1)
+	want, err := p.state()
+	if err != nil {
+		return err
+	}
+	want.Step = now.Step
+	if words, _ := p.records(); stepErr != nil || !slices.Equal(words, record) || want.Root() != now.Root() {
+		return fmt.Errorf("%w: step %d, computed again in plain code, differs", gpu.ErrWrong, now.Step-1)
+	}
+	return nil
+}
+
+// finite wants the loss of a step to be a number. Errors: ErrDiverged.
+func finite(step uint64, loss float32) error {
+	if fx.Finite(loss) {
+		return nil
+	}
+	return fmt.Errorf("%w: the loss of step %d is not a number; try a smaller lr", ErrDiverged, step)
 }
 
 func (r *runner) result(b *checkpoint.Builder) *Result {
-	w := r.net.Weights()
+	w := r.now.Params
 	blob := w.Encode()
 	return &Result{
 		Commitment: b.Commitment(), Leaves: b.Leaves(),

@@ -73,7 +73,7 @@ func TestCHK04ASegmentReplaysAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			leaf, end, err := train.Replay(j, start, nil)
+			leaf, end, err := train.Replay(j, start, train.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,11 +85,11 @@ func TestCHK04ASegmentReplaysAlone(t *testing.T) {
 		if s.Params.Root() != whole.WeightsRoot {
 			t.Errorf("%s: the last state does not hold the weights", name)
 		}
-		if _, _, err := train.Replay(j, s, nil); !errors.Is(err, train.ErrSaved) {
+		if _, _, err := train.Replay(j, s, train.Options{}); !errors.Is(err, train.ErrSaved) {
 			t.Errorf("%s: a segment past the end: %v", name, err)
 		}
 		s.Step = 2
-		if _, _, err := train.Replay(j, s, nil); !errors.Is(err, train.ErrSaved) {
+		if _, _, err := train.Replay(j, s, train.Options{}); !errors.Is(err, train.ErrSaved) {
 			t.Errorf("%s: a start inside a segment: %v", name, err)
 		}
 	}
@@ -157,7 +157,7 @@ func TestCHK04AWrongSegmentIsNamed(t *testing.T) {
 	b := checkpoint.NewBuilder(j.Task, j.Operator, train.Start(j.Spec).Root())
 	s := train.Start(j.Spec)
 	for i := range j.Spec.Segments {
-		leaf, end, err := train.Replay(j, s, nil)
+		leaf, end, err := train.Replay(j, s, train.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -331,7 +331,7 @@ func TestJobCheckRefuses(t *testing.T) {
 			if _, err := train.Run(j, train.Options{}); !errors.Is(err, c.want) {
 				t.Errorf("Run: got %v, want %v", err, c.want)
 			}
-			if _, _, err := train.Replay(j, &train.State{}, nil); !errors.Is(err, c.want) {
+			if _, _, err := train.Replay(j, &train.State{}, train.Options{}); !errors.Is(err, c.want) {
 				t.Errorf("Replay: got %v, want %v", err, c.want)
 			}
 		})

@@ -108,7 +108,8 @@ func (c *Checker) verdict(ctx context.Context, id tx.ID, t task.Task) (verdict, 
 		return verdict{}, err
 	}
 	in.Operator = *t.Operator
-	out, err := worker.Execute(in, worker.Options{Stop: func() bool { return ctx.Err() != nil }})
+	out, err := worker.Execute(in, worker.Options{Stop: func() bool { return ctx.Err() != nil },
+		Cards: func() worker.Card { return c.s.Card(id) }})
 	if err != nil {
 		return verdict{}, err
 	}

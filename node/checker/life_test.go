@@ -148,6 +148,7 @@ func (w *town) person(i int) *person {
 func (p *person) Operator() keys.Address    { return p.w.Address(p.i) }
 func (p *person) View() (state.View, error) { return p.w.chain.View() }
 func (p *person) Local() *store.Local       { return p.local }
+func (p *person) Card(tx.ID) worker.Card    { return nil }
 func (p *person) Keep(b []byte) (content.ID, error) {
 	id := content.Sum(b)
 	p.w.blobs[id] = b

@@ -56,7 +56,11 @@ type Mempool struct {
 
 // GPU are the device settings.
 type GPU struct {
-	Devices string `toml:"devices"`
+	Devices  string `toml:"devices"`
+	Memory   string `toml:"memory"`
+	Share    string `toml:"share"`
+	Schedule string `toml:"schedule"`
+	MaxTemp  uint64 `toml:"max_temp"`
 }
 
 // Work says which duties this node takes for its account.
@@ -99,7 +103,7 @@ func Default() Config {
 		Store:   Store{RetainHeights: 20_000, CacheMiB: 96, MaxGiB: 50},
 		Sync:    Sync{SnapshotLag: 20_000},
 		Mempool: Mempool{MaxTxs: 100_000, MaxMiB: 64, PerSender: 64},
-		GPU:     GPU{Devices: "off"},
+		GPU:     GPU{Devices: "off", Memory: "80%", Share: "100%"},
 		Keys:    Keys{Unlock: "prompt"},
 		Log:     Log{Level: "info", Format: "text"},
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"github.com/openledger/openledger/gpu/host"
 )
 
 // Key is one setting: its name in the file, what it does, how to set and check it.
@@ -39,8 +41,21 @@ var table = []Key{
 		func(c Config) error { return within(c.Mempool.MaxMiB, 8, 1_024) }},
 	{"mempool.per_sender", "pending transactions of one account", func(c *Config, v string) error { return setUint(&c.Mempool.PerSender, v) },
 		func(c Config) error { return within(c.Mempool.PerSender, 1, 1_024) }},
-	{"gpu.devices", "off or auto; auto only reports what it finds", func(c *Config, v string) error { c.GPU.Devices = v; return nil },
-		func(c Config) error { return oneOf(c.GPU.Devices, "off", "auto") }},
+	{"gpu.devices", "NVIDIA cards that work for this node: off, auto for all, or numbers such as 0,2", func(c *Config, v string) error { c.GPU.Devices = v; return nil },
+		func(c Config) error { _, err := host.ParseSelect(c.GPU.Devices); return err }},
+	{"gpu.memory", "memory of each card to use: 8GiB, 500MiB or a share such as 80%", func(c *Config, v string) error { c.GPU.Memory = v; return nil },
+		func(c Config) error { _, err := host.ParseMemory(c.GPU.Memory, 1<<40); return err }},
+	{"gpu.share", "most of the time that a card works: 1% to 100%", func(c *Config, v string) error { c.GPU.Share = v; return nil },
+		func(c Config) error { _, err := host.ParseShare(c.GPU.Share); return err }},
+	{"gpu.schedule", "hours at which cards work, such as 22:00-07:00; empty: always", func(c *Config, v string) error { c.GPU.Schedule = v; return nil },
+		func(c Config) error { _, err := host.ParseSchedule(c.GPU.Schedule); return err }},
+	{"gpu.max_temp", "°C from which a card rests; 0: no limit", func(c *Config, v string) error { return setUint(&c.GPU.MaxTemp, v) },
+		func(c Config) error {
+			if c.GPU.MaxTemp == 0 {
+				return nil
+			}
+			return within(c.GPU.MaxTemp, 30, 120)
+		}},
 	{"work.worker", "claim and run training tasks with work.key", func(c *Config, v string) error { return setBool(&c.Work.Worker, v) }, nil},
 	{"work.checker", "replay tasks when drawn, with work.key", func(c *Config, v string) error { return setBool(&c.Work.Checker, v) }, nil},
 	{"work.key", "name of the operator's key in the keystore", func(c *Config, v string) error { c.Work.Key = v; return nil },

@@ -24,6 +24,7 @@ import (
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/node/clock"
 	"github.com/openledger/openledger/node/store"
+	"github.com/openledger/openledger/node/worker"
 )
 
 // StartMS is the time of the genesis: the start of epoch 0.
@@ -240,6 +241,8 @@ type Services struct {
 	local *store.Local
 	// Refuse, if set, is asked before a transaction is sent.
 	Refuse func(tx.Payload) error
+	// Cards, if set, lends devices.
+	Cards func() worker.Card
 }
 
 // Services returns the services of a node with the given key.
@@ -278,6 +281,14 @@ func (s *Services) Send(ctx context.Context, payload tx.Payload) error {
 	}
 	_, err := s.l.Block(&s.key, payload)
 	return errors.Join(err, ctx.Err())
+}
+
+// Card implements worker.Services.
+func (s *Services) Card(tx.ID) worker.Card {
+	if s.Cards == nil {
+		return nil
+	}
+	return s.Cards()
 }
 
 // Local implements worker.Services.

@@ -44,8 +44,10 @@ type Inputs struct {
 type Options struct {
 	Progress func(done, total uint64)
 	Stop     func() bool
-	Save     func(saved []byte) error
+	Save     func(saved []byte) error // nil: what was saved is wrong, and nothing was before
 	Resume   []byte
+	// Cards lends a card for training, nil if there is none now; no function, none.
+	Cards func() Card
 	// Lie falsifies the middle segment, as a cheating operator would.
 	Lie bool
 }
@@ -106,10 +108,10 @@ func executeTrain(in Inputs, o Options) (Output, error) {
 		opt.Progress = func(p train.Progress) { o.Progress(p.Segment, p.Segments) }
 	}
 	job := train.Job{Task: in.ID, Operator: in.Operator, Spec: spec, Data: data}
-	r, err := train.Run(job, opt)
+	r, err := run(job, opt, o.Cards)
 	if errors.Is(err, train.ErrSaved) { // a damaged or foreign saved state: start anew
 		opt.Resume = nil
-		r, err = train.Run(job, opt)
+		r, err = run(job, opt, o.Cards)
 	}
 	if errors.Is(err, train.ErrStopped) {
 		return Output{}, err

@@ -31,6 +31,8 @@ type Services interface {
 	// refusal is a *tx.Error.
 	Send(ctx context.Context, payload tx.Payload) error
 	Local() *store.Local
+	// Card lends a device for a task; nil if there is none.
+	Card(task tx.ID) Card
 }
 
 // Worker claims and computes tasks one after another.
@@ -176,11 +178,14 @@ func savedKey(id tx.ID) []byte { return append([]byte("worker/state/"), id[:]...
 // options save the state of a run after each segment, so that a restart goes on
 // where it was.
 func (w *Worker) options(ctx context.Context, id tx.ID, lie bool) Options {
-	o := Options{Stop: func() bool { return ctx.Err() != nil }, Lie: lie}
+	o := Options{Stop: func() bool { return ctx.Err() != nil }, Lie: lie, Cards: func() Card { return w.s.Card(id) }}
 	if saved, err := w.s.Local().Get(savedKey(id)); err == nil {
 		o.Resume = saved
 	}
 	o.Save = func(saved []byte) error {
+		if saved == nil {
+			return w.s.Local().Delete(savedKey(id), false)
+		}
 		if len(saved) > store.MaxLocalValue {
 			return nil // too large to keep: a restart computes it again
 		}

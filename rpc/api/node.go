@@ -53,8 +53,22 @@ type NodeStatus struct {
 	Validator string   `json:"validator,omitempty"` // this validator's account
 	Operator  string   `json:"operator,omitempty"`  // account that works and checks
 	Mempool   int      `json:"mempool"`
-	GPU       []string `json:"gpu"`
+	GPU       []Card   `json:"gpu"`
 	Warnings  []string `json:"warnings"`
+}
+
+// Card is one card that the node's owner offers.
+type Card struct {
+	Index       int    `json:"index"`
+	Name        string `json:"name"`
+	Class       string `json:"class"` // device class; empty until it was opened
+	UUID        string `json:"uuid"`
+	Memory      uint64 `json:"memory"`      // bytes that may be used
+	Share       uint64 `json:"share"`       // percent of the time
+	State       string `json:"state"`       // starting, ready, busy, resting, lost, off
+	Why         string `json:"why"`         // it rests, is lost or off
+	Task        string `json:"task"`        // that it works for
+	Temperature int    `json:"temperature"` // °C; 0 unless there is a limit
 }
 
 // Peer is one connected peer.
