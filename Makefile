@@ -14,7 +14,7 @@ RACE   := ./node/... ./p2p/... ./rpc/... ./gpu/proc
 # What binds the driver of a card needs cgo and our header of its interface, not the vendor's toolkit.
 CUDA   := CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/gpu/driver/include"
 
-.PHONY: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test bench clean
+.PHONY: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench clean
 
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
@@ -71,6 +71,7 @@ twins:
 # one core. ONLY=exp takes one of them, SLICE=3/16 a part.
 fx-exhaustive:
 	go test ./internal/fx -run '^TestFX09EveryValueEqualsC$$' -v -count=1 -timeout 24h -args -exhaustive -only '$(ONLY)' -slice $(or $(SLICE),0/1)
+	go test ./gpu/cpu/kern -run '^TestFX09FunctionsOfEveryPathEqualFx$$' -v -count=1 -timeout 24h -args -exhaustive -only '$(ONLY)'
 
 # One broken rule of the core at a time: which check notices, and in which run.
 mutants:

@@ -8,7 +8,7 @@ Not part of the gate. Run it alone on the machine:
     go test -c -o /tmp/kern.test ./gpu/cpu/kern
     /tmp/venv/bin/python docs/bench/gemm.py /tmp/kern.test
 
-Each line: the median of PAIRS pairs of runs of about a second each, fx/1 then
+Each line: the median of PAIRS pairs of runs of about half a second each, fx/1 then
 OpenBLAS, and the ratio of the medians. OpenBLAS may reorder its sums; fx/1 may not.
 """
 import os, re, statistics, subprocess, sys
@@ -20,13 +20,13 @@ import numpy as np, time
 a = np.random.rand({N},{N}).astype('f4'); b = np.random.rand({N},{N}).astype('f4'); c = np.empty(({N},{N}), 'f4')
 for _ in range(5): np.dot(a, b.T, out=c)
 t, n = time.perf_counter(), 0
-while time.perf_counter()-t < 0.6: np.dot(a, b.T, out=c); n += 1
+while time.perf_counter()-t < 0.4: np.dot(a, b.T, out=c); n += 1
 print(2*{N}**3*n/(time.perf_counter()-t)/1e9)
 """
 
 
 def ours(binary, path, threads):
-    out = subprocess.run([binary, "-test.run=^$", "-test.benchtime=0.6s",
+    out = subprocess.run([binary, "-test.run=^$", "-test.benchtime=0.4s",
                           f"-test.bench=^BenchmarkGemm$/^{N}x{N}x{N}$/^{path}$/^threads={threads}$"],
                          capture_output=True, text=True, check=True).stdout
     return float(re.search(r"([\d.]+) GFLOP/s", out)[1]), float(re.search(r"([\d.]+) of_peak", out)[1])
