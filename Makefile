@@ -71,7 +71,7 @@ twins:
 # one core. ONLY=exp takes one of them, SLICE=3/16 a part.
 fx-exhaustive:
 	go test ./internal/fx -run '^TestFX09EveryValueEqualsC$$' -v -count=1 -timeout 24h -args -exhaustive -only '$(ONLY)' -slice $(or $(SLICE),0/1)
-	go test ./gpu/cpu/kern -run '^TestFX09FunctionsOfEveryPathEqualFx$$' -v -count=1 -timeout 24h -args -exhaustive -only '$(ONLY)'
+	go test ./gpu/cpu/kern -run '^TestFX09FunctionsOfEveryPathEqualFx$$' -v -count=1 -timeout 24h -args -exhaustive -only '$(ONLY)' -slice $(or $(SLICE),0/1)
 
 # One broken rule of the core at a time: which check notices, and in which run.
 mutants:

@@ -111,13 +111,19 @@ func TestElemEqualsFxOnEveryPath(t *testing.T) {
 var (
 	exhaustive = flag.Bool("exhaustive", false, "compare every input of the functions")
 	only       = flag.String("only", "", "with -exhaustive: the name of one function")
+	slice      = flag.String("slice", "0/1", "with -exhaustive: part i of n, as i/n")
 )
 
 func TestFX09FunctionsOfEveryPathEqualFx(t *testing.T) {
 	const n = 1 << 18
-	parts := 4
+	parts, first := 4, 0
 	if *exhaustive {
-		parts = 1 << 32 / n
+		var i, of int
+		if _, err := fmt.Sscanf(*slice, "%d/%d", &i, &of); err != nil || i < 0 || i >= of {
+			t.Fatalf("-slice %q is not i/n", *slice)
+		}
+		parts = 1 << 32 / n / of
+		first = i * parts
 	}
 	pool := NewPool(runtime.GOMAXPROCS(0))
 	for name, op := range map[string]Op{"exp": Exp, "log": Log, "tanh": Tanh, "sigmoid": Sigmoid, "silu": Silu, "rsqrt": Rsqrt, "sqrt": Sqrt} {
@@ -129,7 +135,7 @@ func TestFX09FunctionsOfEveryPathEqualFx(t *testing.T) {
 			for i := range x {
 				bits := uint32(i)<<14 | (uint32(i)*2654435761+uint32(part)<<30)>>18
 				if *exhaustive {
-					bits = uint32(part*n + i)
+					bits = uint32((first+part)*n + i)
 				}
 				x[i] = math.Float32frombits(bits)
 			}
