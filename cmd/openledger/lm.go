@@ -21,6 +21,7 @@ import (
 	"github.com/openledger/openledger/gpu/format/tokenizer"
 	"github.com/openledger/openledger/gpu/lm"
 	"github.com/openledger/openledger/gpu/ref"
+	"github.com/openledger/openledger/gpu/tune"
 )
 
 // deviceFlags choose where a language model is computed.
@@ -89,6 +90,7 @@ func newGenerateCmd(a *app) *cobra.Command {
 	fl.Uint64Var(&f.s.Seed, "seed", 1, "seed of the choice")
 	fl.Uint64Var(&f.context, "context", 4096, "most tokens of prompt and answer")
 	fl.BoolVar(&f.int8, "int8", false, "hold the weights in fx/int8: a quarter of the memory, other bits")
+	fl.StringVar(&f.adapters, "adapters", "", "folder of adapters (PEFT) that finetune made for this model")
 	fl.BoolVar(&f.chat, "chat", false, "the prompt is a message of a conversation")
 	fl.StringVar(&f.template, "chat-template", "", "plain, chatml or llama3 (default: the model's)")
 	f.dev.bind(cmd)
@@ -99,6 +101,7 @@ func newGenerateCmd(a *app) *cobra.Command {
 
 type generateFlags struct {
 	model, prompt, template string
+	adapters                string
 	max, context            uint64
 	s                       lm.Sampling
 	int8, chat              bool
@@ -134,6 +137,11 @@ func (a *app) generate(cmd *cobra.Command, f generateFlags) (err error) {
 	m, err := lm.Load(d, folder, lm.Options{Context: f.context, Int8: f.int8})
 	if err != nil {
 		return err
+	}
+	if f.adapters != "" {
+		if err := tune.Apply(m, f.adapters); err != nil {
+			return err
+		}
 	}
 	s, err := m.Session(0)
 	if err != nil {

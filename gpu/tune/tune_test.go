@@ -444,6 +444,16 @@ func TestTNS05FinetunedModelsComeBackTheSame(t *testing.T) {
 	if slices.Equal(tuned, plain) {
 		t.Error("fine-tuning changes no answer")
 	}
+	fresh, err := lm.Load(fast(t), f, lm.Options{Context: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tune.Apply(fresh, out); err != nil {
+		t.Fatal(err)
+	}
+	if got := answer(t, fresh); !slices.Equal(got, tuned) {
+		t.Errorf("with the adapters it says %d, merged %d", got, tuned)
+	}
 	list, err := m.Sources()
 	if err != nil {
 		t.Fatal(err)
@@ -462,6 +472,54 @@ func TestTNS05FinetunedModelsComeBackTheSame(t *testing.T) {
 	}
 	if got := answer(t, again); !slices.Equal(got, tuned) {
 		t.Errorf("exported and imported it says %d, before %d", got, tuned)
+	}
+}
+
+// TestTNS05AdaptersThatAreRefused changes one field of a good folder at a time.
+func TestTNS05AdaptersThatAreRefused(t *testing.T) {
+	const good = `{"peft_type":"LORA","r":2,"lora_alpha":4,"bias":"none","target_modules":["q_proj"],"base_model_name_or_path":"x","rank_pattern":{},"layers_to_transform":null}`
+	c := tiny()
+	for _, x := range []struct{ old, new, want string }{
+		{`"LORA"`, `"IA3"`, "peft_type"},
+		{`"none"`, `"all"`, "bias"},
+		{`"r":2`, `"r":0`, "r 0"},
+		{`"r":2`, `"r":2,"use_rslora":true`, "use_rslora"},
+		{`"r":2`, `"r":2,"use_dora":true`, "use_dora"},
+		{`"rank_pattern":{}`, `"rank_pattern":{"q_proj":3}`, "rank_pattern"},
+		{`null`, `[0]`, "layers_to_transform"},
+		{`"q_proj"`, `"lm_head"`, "lm_head"},
+		{`["q_proj"]`, `"all-linear"`, "target_modules"},
+		{`"lora_alpha":4`, `"lora_alpha":-1`, "lora_alpha"},
+		{`{"peft`, `["peft`, "adapter_config.json"},
+		{`"q_proj"`, `"q_proj","v_proj"`, "4 tensors"},
+		{`"r":2`, `"r":3`, "q_proj.lora_A"},
+	} {
+		dir := t.TempDir()
+		m, err := lm.Init(fast(t), c, 5, lm.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, j := of(func(_ *hf.Config, j *tune.Job) { j.Spec.Net.LoRA = tune.LoRA(2, 4, []string{"q"}) }, nil)
+		r, _ := begin(t, fast(t), c, j)
+		if err := r.SaveAdapters(dir, "x", 4); err != nil {
+			t.Fatal(err)
+		}
+		at := filepath.Join(dir, tune.AdapterConfig)
+		for text, want := range map[string]string{good: "", strings.Replace(good, x.old, x.new, 1): x.want} {
+			if err := os.WriteFile(at, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := tune.Apply(m, dir); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", text, err, want)
+			}
+		}
+	}
+	m, err := lm.Init(fast(t), c, 5, lm.Options{Int8: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tune.Apply(m, t.TempDir()); !errors.Is(err, gpu.ErrUnsupported) {
+		t.Errorf("adapters on fx/int8: %v", err)
 	}
 }
 

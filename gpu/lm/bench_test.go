@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lm_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/openledger/openledger/gpu"
+	"github.com/openledger/openledger/gpu/cpu"
+	"github.com/openledger/openledger/gpu/format/hf"
+	"github.com/openledger/openledger/gpu/lm"
+	"github.com/openledger/openledger/internal/fx"
+	"github.com/openledger/openledger/poa/program"
+)
+
+// hundred is a decoder of 97 million weights.
+func hundred() hf.Config {
+	return hf.Config{Arch: hf.Arch{Layers: 12, Hidden: 768, Inner: 2048, Heads: 12, KVHeads: 12, HeadDim: 64, Vocab: 16_000, Positions: 1024,
+		Tied: true, EpsBits: fx.Bits(1e-5), Rope: hf.Rope{ThetaBits: fx.Bits(10000)}}}
+}
+
+// bandwidth reads 1 GiB on d and returns bytes per second: the bound of decoding,
+// which reads every weight once per token.
+func bandwidth(b *testing.B, d gpu.Device) float64 {
+	const n = 1 << 28
+	x, err := d.Alloc(fx.F32, n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	y, err := d.Alloc(fx.F32, n/4096)
+	if err != nil {
+		b.Fatal(err)
+	}
+	run := func(op fx.Op, attrs []uint64, out gpu.Buffer, in ...gpu.Buffer) {
+		if err := d.Run(program.Node{Op: op, Attrs: attrs, In: make([]uint64, len(in)), Shape: []uint64{out.Len()}}, in, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	run(fx.OpFill, []uint64{uint64(fx.F32), n, 0x3f800000}, x)
+	best := 0.0
+	for range 4 {
+		start := time.Now()
+		run(fx.OpRedMax, []uint64{1, n / 4096, 4096, 0}, y, x)
+		best = max(best, 4*n/time.Since(start).Seconds())
+	}
+	if err := d.Free(x); err != nil {
+		b.Fatal(err)
+	}
+	return best
+}
+
+// BenchmarkDecode prints tokens per second of greedy decoding behind a prompt of 64
+// tokens, and their part of what the memory's bandwidth allows, measured in the same
+// run.
+func BenchmarkDecode(b *testing.B) {
+	for name, int8 := range map[string]bool{"fx1": false, "int8": true} {
+		b.Run(name, func(b *testing.B) {
+			d, err := cpu.New(cpu.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer d.Close()
+			limit := bandwidth(b, d)
+			m, err := lm.Init(d, hundred(), 1, lm.Options{Context: 512, Int8: int8})
+			if err != nil {
+				b.Fatal(err)
+			}
+			s, err := m.Session(0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := s.Feed(text(64)); err != nil {
+				b.Fatal(err)
+			}
+			next := func() {
+				row, err := s.Logits()
+				if err != nil {
+					b.Fatal(err)
+				}
+				if s.Len() == 510 {
+					s.Truncate(64)
+				}
+				if err := s.Feed([]uint32{uint32(fx.Argmax(row))}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			next()
+			for b.Loop() {
+				next()
+			}
+			read := float64(m.Net.Bytes())
+			if int8 { // the embedding is looked up, not read
+				read -= 4 * 16_000 * 768
+			}
+			rate := float64(b.N) / b.Elapsed().Seconds()
+			b.ReportMetric(rate, "tokens/s")
+			b.ReportMetric(limit/1e9, "GB/s")
+			b.ReportMetric(rate*read/limit, "of_bandwidth")
+		})
+	}
+}
+
+// BenchmarkPrefill prints tokens per second of a prompt of 512 tokens.
+func BenchmarkPrefill(b *testing.B) {
+	d, err := cpu.New(cpu.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	m, err := lm.Init(d, hundred(), 1, lm.Options{Context: 512})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := m.Session(0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		s.Truncate(0)
+		if err := s.Feed(text(512)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(512*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+}
