@@ -130,7 +130,7 @@ type RecordKind uint8
 
 // The kinds of records (CONS-43).
 const (
-	RecordEnter    RecordKind = 1 // Data empty: the core entered View
+	RecordEnter    RecordKind = 1 // Data empty, or what the log puts there: the core entered View
 	RecordPropose  RecordKind = 2 // Data: own proposal as sent
 	RecordNotarize RecordKind = 3 // Data: own vote as sent
 	RecordNullify  RecordKind = 4

@@ -32,8 +32,8 @@ func (c *Core) awake() bool {
 
 // timeouts is CONS-23: nullify the current view when its leader is silent, has
 // brought nothing to vote for by 2Δ, or no certificate came by 3Δ; or when more
-// than f have given it up, one of whom at least is honest and has waited; or when
-// this key can do nothing else in it.
+// than f have given it up, one of whom at least is honest, and has waited or will
+// not notarize; or when this key can do nothing else in it.
 func (c *Core) timeouts() {
 	switch awake := c.awake(); {
 	case !awake:

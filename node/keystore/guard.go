@@ -50,6 +50,7 @@ type Lease struct {
 	B     uint64 // nothing of a view up to this is to be signed any more; 0: no bound
 	Lost  uint64 // nothing of an earlier epoch is to be signed: its log was lost
 	Word  uint64 // Nullify alone may be signed of views from this one up to B; 0: of none
+	Final uint64 // but of none up to this, the last that the key finalized and its log forgot
 }
 
 // Guard is the double-sign guard beside a vote key (NODE-03, CONS-45): the log says
@@ -114,28 +115,28 @@ func (g *Guard) Cover(epoch, view uint64) error {
 		return nil
 	}
 	if epoch > l.Epoch {
-		l.Epoch, l.B, l.Word = epoch, 0, 0
+		l.Epoch, l.B, l.Word, l.Final = epoch, 0, 0, 0
 	}
 	l.Start, l.End = view, view+LeaseViews-1
 	return g.keep(l)
 }
 
 // Forbid adds the views of the lease's epoch up to b to those of which nothing is
-// signed, durably. The log goes on, and it knows that the key has finalized none
-// from view free on: Nullify alone may be signed there. Views that were forbidden
-// before stay as they are.
-func (g *Guard) Forbid(b, free uint64) error {
+// signed, durably. The log goes on, and final is the last view that the key has
+// finalized and the log no longer says; 0 for none: Nullify alone may be signed
+// above. Views that were forbidden before stay as they are.
+func (g *Guard) Forbid(b, final uint64) error {
 	l := g.lease
-	if l.Word == 0 && l.B > 0 {
-		free = max(free, l.B+1)
+	if l.Word == 0 {
+		l.Word = l.B + 1
 	}
-	l.End, l.B, l.Word = max(l.End, b), max(l.B, b), max(l.Word, free)
+	l.End, l.B, l.Final = max(l.End, b), max(l.B, b), max(l.Final, final)
 	return g.keep(l)
 }
 
 // Permit keeps the operator's word, durably: of views of the lease's epoch from
 // this one up to B, Nullify alone may be signed. Views from an earlier word on
-// stay permitted.
+// stay permitted. No word permits what the key is known to have finalized.
 func (g *Guard) Permit(from uint64) error {
 	l := g.lease
 	if l.Word == 0 || from < l.Word {
@@ -148,7 +149,9 @@ func (g *Guard) Permit(from uint64) error {
 // though nothing else up to Bound may; 0 for none.
 func (g *Guard) Nullify(epoch uint64) uint64 {
 	if l := &g.lease; epoch == l.Epoch && epoch >= l.Lost {
-		return l.Word
+		if l.Word > 0 {
+			return max(l.Word, l.Final+1)
+		}
 	}
 	return 0
 }
@@ -166,7 +169,7 @@ func RestartGuard(file GuardFile, id GuardID, epoch, b uint64) (*Guard, error) {
 	}
 	l := g.lease
 	if epoch > l.Epoch {
-		l.Epoch, l.End, l.B = epoch, 0, 0
+		l.Epoch, l.End, l.B, l.Final = epoch, 0, 0, 0
 	} else if epoch < l.Epoch {
 		b = 0
 	}

@@ -15,10 +15,27 @@ type guarded interface {
 	Bound(epoch uint64) uint64
 	// Nullify is the first of them of which Nullify alone may be signed, 0 for none.
 	Nullify(epoch uint64) uint64
+	// Gone is the highest view of an epoch of which the log let go of words.
+	Gone(epoch uint64) uint64
 	// Permit keeps the operator's word: that view of the epoch, durably.
 	Permit(epoch, from uint64) error
 	// Close is called when the log cannot be trusted, before Restart.
 	Close() error
+}
+
+// bounds returns up to which view of the core's epoch nothing is signed, 0 for none,
+// and from which on Nullify alone is after all. A root below what the log has let go
+// of shows that the ledger was lost or put back: then the log says nothing of the
+// views in between (CONS-45).
+func bounds(g guarded, core *consensus.Config) (bound, free uint64) {
+	epoch, root := core.Set.Epoch(), core.Root.Header.View
+	if core.Root.Header.Epoch != epoch {
+		root = 0
+	}
+	if gone := g.Gone(epoch); gone > root {
+		return max(gone, g.Bound(epoch)), 0
+	}
+	return g.Bound(epoch), g.Nullify(epoch)
 }
 
 // OpenLog is a Config.OpenLog for a guarded log that lies where lc says.

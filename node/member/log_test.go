@@ -3,11 +3,51 @@
 package member
 
 import (
+	"math"
 	"testing"
 
 	"github.com/openledger/openledger/consensus"
+	"github.com/openledger/openledger/consensus/header"
+	"github.com/openledger/openledger/consensus/valset"
+	"github.com/openledger/openledger/node/chaintest"
 	"github.com/openledger/openledger/node/driver"
 )
+
+// about is a guarded log of which the guard forbids views up to 20 of epoch 5, but
+// for Nullify from 3 on, and that let go of views up to 100 of that epoch.
+type about struct{ guarded }
+
+func (about) Bound(epoch uint64) uint64   { return map[uint64]uint64{5: 20}[epoch] }
+func (about) Nullify(epoch uint64) uint64 { return map[uint64]uint64{5: 3}[epoch] }
+func (about) Gone(epoch uint64) uint64 {
+	return map[uint64]uint64{4: math.MaxUint64, 5: 100}[epoch]
+}
+
+// TestCONS45ALedgerBehindItsLogSignsNothingUpToWhereTheLogBegins: what the key has
+// said there nobody here remembers.
+func TestCONS45ALedgerBehindItsLogSignsNothingUpToWhereTheLogBegins(t *testing.T) {
+	w := chaintest.New(t, 4, 2)
+	var list []valset.Entry
+	for i := range w.Set.Len() {
+		list = append(list, w.Set.Entry(i))
+	}
+	for _, c := range []struct{ epoch, rootEpoch, root, bound, free uint64 }{
+		{4, 4, 900, math.MaxUint64, 0},
+		{5, 4, 900, 100, 0}, // the seal of epoch 4
+		{5, 5, 99, 100, 0},
+		{5, 5, 100, 20, 3},
+		{6, 5, 900, 0, 0},
+	} {
+		set, err := valset.New(c.epoch, list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		core := consensus.Config{Set: set, Root: consensus.Root{Header: header.Header{Epoch: c.rootEpoch, View: c.root}}}
+		if bound, free := bounds(about{}, &core); bound != c.bound || free != c.free {
+			t.Errorf("epoch %d on view %d: nothing up to %d, Nullify from %d; want %d, %d", c.epoch, c.root, bound, free, c.bound, c.free)
+		}
+	}
+}
 
 // TestCONS44EachEpochGetsItsRecordsThoughTheDatabaseIsBehind starts in epoch 1 with a
 // log that reaches into epoch 3: what was signed there is not forgotten on the way.

@@ -130,8 +130,10 @@ func (m *Member) open() error {
 		m.log = l
 	}
 	m.abstains.Store(nil)
-	if g, ok := m.log.(guarded); ok && g.Bound(set.Epoch()) > 0 {
-		cfg.Core.NoSignUpTo, cfg.Core.NullifyFrom = g.Bound(set.Epoch()), g.Nullify(set.Epoch())
+	if g, ok := m.log.(guarded); ok {
+		cfg.Core.NoSignUpTo, cfg.Core.NullifyFrom = bounds(g, &cfg.Core)
+	}
+	if cfg.Core.NoSignUpTo > 0 {
 		m.abstains.Store(&Abstaining{Epoch: set.Epoch(), Bound: cfg.Core.NoSignUpTo, Nullify: cfg.Core.NullifyFrom, since: m.cfg.Driver.Clock.Now()})
 	}
 	if opened {

@@ -91,7 +91,8 @@ func (m *Member) observe(ctx context.Context) error {
 		m.cfg.Log.Warn("close the write-ahead log", "err", err)
 	}
 	m.log = nil
-	bound, err := m.cfg.Restart(epoch, certified, m.word.Swap(nil) != nil)
+	w := m.word.Swap(nil)
+	bound, err := m.cfg.Restart(epoch, certified, w != nil && w.epoch == epoch)
 	if err != nil {
 		return err
 	}
@@ -102,8 +103,9 @@ func (m *Member) observe(ctx context.Context) error {
 
 // question asks the other validators of the present epoch for their certificates
 // until those that have answered have a quorum of power, this one counted if self
-// is set, or, if it is not, the operator's word stands for that. It returns the highest view they show to be certified, and ok false if
-// ctx ended or one shows a certificate with this key that knows denies.
+// is set, or, if it is not, the operator's word stands for that. It returns the
+// highest view they show to be certified, and ok false if ctx ended or one shows a
+// certificate with this key that knows denies.
 func (m *Member) question(ctx context.Context, self bool, knows func(*cert.Certificate) bool) (epoch, certified uint64, ok bool) {
 	var set *valset.Set
 	var power uint64

@@ -102,3 +102,47 @@ func TestCONS45WordsFromASecondCopy(t *testing.T) {
 		})
 	}
 }
+
+// TestCONS45TheWordPermitsNoNullifyOfWhatTheKeyFinalized: neither the operator nor
+// the loss of the log makes the guard forget a Finalize whose block is gone.
+func TestCONS45TheWordPermitsNoNullifyOfWhatTheKeyFinalized(t *testing.T) {
+	id := keystore.GuardID{ChainID: [32]byte{2}, Machine: "m"}
+	file := beside{d: disktest.New(rand.New(rand.NewPCG(1, 1)))}
+	g, err := keystore.NewGuard(file, id, keystore.Lease{Epoch: 1, Start: 1, End: 256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(what string, from uint64) {
+		t.Helper()
+		if g, err = keystore.OpenGuard(file, id); err != nil {
+			t.Fatal(err)
+		}
+		if got := g.Nullify(1); got != from {
+			t.Errorf("%s: Nullify from view %d on, want %d", what, got, from)
+		}
+	}
+	step := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	step(g.Forbid(9, 7))
+	want("Finalize of view 7 was dropped", 8)
+	step(g.Permit(3))
+	want("the operator's word from view 3 on", 8)
+	step(g.Forbid(12, 0))
+	want("a Notarize of view 12 was dropped", 8)
+	_, err = keystore.RestartGuard(file, id, 1, 20)
+	step(err)
+	want("the log is lost", 0)
+	step(g.Permit(5))
+	want("the word after that", 8)
+	step(g.Permit(11))
+	want("a later word takes nothing back", 8)
+	step(g.Cover(2, 1))
+	step(g.Forbid(4, 0))
+	if got := g.Nullify(2); got != 1 {
+		t.Errorf("in the next epoch Nullify from view %d on, want 1", got)
+	}
+}

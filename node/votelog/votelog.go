@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 
@@ -66,6 +67,7 @@ type Log struct {
 	guard *keystore.Guard
 	top   place // highest view of an own word
 	first place // top when the log was opened
+	gone  place // words up to here were let go of before
 }
 
 // Words reports the kinds of records that say what the key has signed or where it
@@ -162,6 +164,9 @@ func (l *Log) read(cfg Config, r store.Replay) (c Contents, err error) {
 		l.note(&records[i])
 	}
 	l.first = l.top
+	if len(c.Records) > 0 && begins(&c.Records[0]) {
+		l.gone = place{c.Records[0].Epoch, c.Records[0].View}
+	}
 	if s := l.guard.Lease(); !s.Holds(l.top.epoch, l.top.view) {
 		return c, lost(l.guard, fmt.Sprintf("the write-ahead log ends in view %d of epoch %d, and it had reached view %d of epoch %d: it is an older copy",
 			l.top.view, l.top.epoch, s.Start, s.Epoch))
@@ -174,7 +179,7 @@ func (l *Log) read(cfg Config, r store.Replay) (c Contents, err error) {
 // a view with a dropped Finalize down. All else that came from copies stands.
 func (l *Log) mend(cfg Config, r store.Replay, records []consensus.Record) (kept []store.Record, left []consensus.Record, err error) {
 	blocks := whole(cfg.ID.ChainID, r, records)
-	top, bound, free := max(l.top.epoch, l.guard.Lease().Epoch), uint64(0), uint64(1)
+	top, bound, final := max(l.top.epoch, l.guard.Lease().Epoch), uint64(0), uint64(0)
 	for i := range records {
 		l.note(&records[i])
 		top = max(top, l.top.epoch)
@@ -189,11 +194,11 @@ func (l *Log) mend(cfg Config, r store.Replay, records []consensus.Record) (kept
 			return nil, nil, lost(l.guard, "words of an earlier epoch are damaged")
 		}
 		if bound = max(bound, rec.View); rec.Kind == consensus.RecordFinalize {
-			free = max(free, rec.View+1)
+			final = max(final, rec.View)
 		}
 	}
 	if bound > 0 {
-		if err := errors.Join(l.guard.Cover(l.top.epoch, bound), l.guard.Forbid(bound, free)); err != nil {
+		if err := errors.Join(l.guard.Cover(l.top.epoch, bound), l.guard.Forbid(bound, final)); err != nil {
 			return nil, nil, err
 		}
 		// The log goes on to say how far it reached.
@@ -284,6 +289,19 @@ func (l *Log) Bound(epoch uint64) uint64 { return l.guard.Bound(epoch) }
 // although nothing else up to Bound may; 0 for none.
 func (l *Log) Nullify(epoch uint64) uint64 { return l.guard.Nullify(epoch) }
 
+// Gone is the highest view of an epoch of which the log let go of words before it was
+// opened, because the ledger was final there. On a ledger that does not reach it,
+// which was lost or put back, nothing up to that view is to be signed.
+func (l *Log) Gone(epoch uint64) uint64 {
+	switch {
+	case epoch < l.gone.epoch:
+		return math.MaxUint64
+	case epoch == l.gone.epoch:
+		return l.gone.view
+	}
+	return 0
+}
+
 // Permit keeps the operator's word, durably: from this view of an epoch on up to
 // Bound, Nullify alone may be signed. It takes effect in the next core.
 func (l *Log) Permit(epoch, from uint64) error {
@@ -329,6 +347,13 @@ func (l *Log) Segment() (uint64, error) {
 	if err != nil || l.top == (place{}) {
 		return n, err
 	}
-	r := consensus.Record{Kind: consensus.RecordEnter, Epoch: l.top.epoch, View: l.top.view}
+	r := consensus.Record{Kind: consensus.RecordEnter, Epoch: l.top.epoch, View: l.top.view, Data: []byte{beginning}}
 	return n, l.WAL.Append(uint8(r.Kind), r.Encode())
 }
+
+// beginning is the data of an Enter that begins a segment; others have none.
+const beginning = 1
+
+// begins reports whether a record begins a segment, so that, if it is the log's
+// first, words up to its view were let go of.
+func begins(r *consensus.Record) bool { return r.Kind == consensus.RecordEnter && len(r.Data) > 0 }

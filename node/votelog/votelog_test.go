@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -302,4 +303,57 @@ func TestCONS62EachPartOfTheGuardIsNeeded(t *testing.T) {
 			t.Logf("%s: seed %d signs %s twice", mutant, seed-1, twice)
 		}
 	}
+}
+
+// TestCONS45ALogSaysUpToWhereItForgot, whether it goes on in the epoch or the next.
+func TestCONS45ALogSaysUpToWhereItForgot(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	cfg := votelog.Config{Files: disktest.New(rng), Guard: beside{d: disktest.New(rng)}, ID: keystore.GuardID{Machine: "m"}}
+	var l *votelog.Log
+	open := func(what string, want ...uint64) {
+		t.Helper()
+		var err error
+		if l, _, err = votelog.Open(cfg); err != nil {
+			t.Fatal(err)
+		}
+		for epoch, view := range want {
+			if got := l.Gone(uint64(epoch)); got != view {
+				t.Errorf("%s: forgot up to view %d of epoch %d, want %d", what, got, epoch, view)
+			}
+		}
+	}
+	enter := func(epoch, view uint64) {
+		t.Helper()
+		r := consensus.Record{Kind: consensus.RecordEnter, Epoch: epoch, View: view}
+		if err := errors.Join(l.Append(uint8(r.Kind), r.Encode()), l.Sync()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open("new", 0, 0)
+	enter(1, 2)
+	enter(1, 9)
+	l.Close()
+	open("nothing was let go of", 0, 0)
+	next, err := l.Segment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	enter(1, 12)
+	l.Close()
+	open("a segment begun", 0, 0)
+	if err := l.Release(next); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	open("the one before let go of", math.MaxUint64, 9, 0)
+	enter(2, 3)
+	if next, err = l.Segment(); err == nil {
+		err = l.Release(next)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	open("an epoch later", math.MaxUint64, math.MaxUint64, 3, 0)
+	l.Close()
 }
