@@ -9,20 +9,25 @@ import (
 	"github.com/openledger/openledger/internal/keys"
 )
 
-// votesViews is of how many views a Votes remembers signatures.
-const votesViews = 16
+// A Votes remembers signatures of votesViews views, and of single votes only up to
+// votesAhead views above the newest certificate.
+const (
+	votesViews = 16
+	votesAhead = votesViews / 2
+)
 
 // Votes remembers signatures of votes that were checked under one set, so that
 // a certificate of them is not checked again: only a vote of the same kind, view,
 // block and signer with the same signature bytes counts as known. It keeps one
 // signature per signer, kind and view, of at most 16 views: at most 5 KiB per
-// validator. A newer view takes the place of an older one, so whoever votes far
-// ahead can make the others check again, and no more. It is not safe for
-// concurrent use.
+// validator. A newer view takes the place of an older one; a vote far above all
+// certificates is left out, or one validator could fill all places with views that
+// never come. It is not safe for concurrent use.
 type Votes struct {
 	set     *valset.Set
 	chainID [32]byte
 	views   [votesViews]votesView
+	top     uint64 // highest view of a certificate
 }
 
 type votesView struct {
@@ -90,7 +95,10 @@ func (r *Votes) Add(v Verified) {
 		return
 	}
 	switch m := v.v.m; {
-	case m.Vote != nil && len(m.Vote.Share) == 0:
+	case m.Vote != nil:
+		if len(m.Vote.Share) > 0 || m.Vote.View > r.top && m.Vote.View-r.top > votesAhead {
+			return
+		}
 		r.put(m.Vote.Kind, m.Vote.View, m.Vote.Hash(), int(m.Vote.Signer), m.Vote.Sig)
 	case m.Cert != nil:
 		r.addCert(m.Cert)
@@ -112,6 +120,7 @@ func (r *Votes) AddOwn(v *Vote) {
 }
 
 func (r *Votes) addCert(c *cert.Certificate) {
+	r.top = max(r.top, c.View)
 	for i, sig := range c.Each {
 		r.put(c.Kind.Vote(), c.View, c.Hash(), i, sig)
 	}

@@ -3,6 +3,7 @@
 package msg
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -91,6 +92,39 @@ func TestVotesForgetTheOldestAndTakeNothingOfAnotherSet(t *testing.T) {
 	r.AddOwn(SignVote(chainID, cert.Notarize, epoch, 3, blockOf("parent"), 0, ks[0]))
 	if own := join(set, ks, cert.Notarize, 3+votesViews, blockOf("x"), 0, 2); r.Known(own).signers[0] != 0b100 {
 		t.Error("an older view pushed out a newer one, or the own vote is not known")
+	}
+}
+
+// TestWhoVotesFarAheadMakesNobodyForget sends votes of views that never come.
+func TestWhoVotesFarAheadMakesNobodyForget(t *testing.T) {
+	set, ks := network(t)
+	r := remember(t, set)
+	far := func(v uint64) {
+		ok, err := Verify(set, chainID, &Message{Vote: SignVote(chainID, cert.Nullify, epoch, v, nil, 3, ks[3])})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Add(ok)
+	}
+	q := join(set, ks, cert.Notarize, 3, blockOf("parent"), 0, 1, 2)
+	for i := range uint64(votesViews) {
+		far(math.MaxUint64 - i)
+		far(votesAhead + 1 + i)
+	}
+	if r.Known(q).signers[0] != 0b11 {
+		t.Error("votes far ahead pushed out those of view 3")
+	}
+	ok, err := VerifyWith(r, set, chainID, &Message{Cert: q})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Add(ok)
+	far(3 + votesAhead) // now it is near
+	if near := join(set, ks, cert.Nullify, 3+votesAhead, nil, 1, 2, 3); r.Known(near).signers[0] != 0b1000 {
+		t.Error("a vote of a near view is not remembered")
+	}
+	if r.Known(q).signers[0] != 0b111 {
+		t.Error("view 3 was forgotten")
 	}
 }
 

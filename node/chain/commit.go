@@ -47,10 +47,14 @@ func (c *Chain) Commit(b *Block) (done bool, err error) {
 	return true, nil
 }
 
+// maxJustification bounds what is kept of leaves: what is longer fits into no frame of
+// blocks/1 and, at some length, into no write of the database, which would stop the node.
+const maxJustification = 1 << 20
+
 // Decide makes an executed block the head and returns it; nil if it was
 // committed before. carriers stand between a seal and what fin names. A seal
 // changes Set. The leaves are what the block's justification commits to, then those
-// of the carriers, none if not at hand; they are kept as evidence (CONS-47). Errors: ErrFork, ErrStale if it was never
+// of the carriers, none if not at hand; they are kept as evidence, up to 1 MiB (CONS-47). Errors: ErrFork, ErrStale if it was never
 // executed, those of the store.
 func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate, carriers []header.Header, leaves ...[]byte) (*Block, error) {
 	if old, err := c.committed(height, hash); old || err != nil {
@@ -64,8 +68,8 @@ func (c *Chain) Decide(hash header.Hash, height uint64, fin *cert.Certificate, c
 	b.Finalization, b.Carriers, b.Leaves, b.Receipts = fin, carriers, leaves, r.receipts
 	batch := store.Batch{Height: height, HeaderHash: hash, HeaderAndCert: EncodeHeaderCert(b.Header(), fin, carriers),
 		Body: enc.Encode(b.Verified.Block().Batches), Receipts: r.encoded, Writes: r.writes, Nodes: r.newNodes, Stale: r.stale, Root: r.root}
-	if len(leaves) > 0 {
-		batch.Justification = enc.Encode(leaves)
+	if j := enc.Encode(leaves); len(leaves) > 0 && len(j) <= maxJustification {
+		batch.Justification = j
 	}
 	var err error
 	if batch.TxIDs, err = c.places(r); err != nil {

@@ -37,6 +37,9 @@ func OpenRead(dir string) (*Reader, error) {
 		return nil, errors.Join(fmt.Errorf("open ledger: %w", err), r.remove())
 	}
 	r.s = &Store{ledger: e, cache: newCache(0)}
+	if err := r.s.knownFormat(); err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, errors.Join(err, r.Close())
+	}
 	if err := r.s.loadMarkers(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/openledger/openledger/internal/enc"
 )
 
 // files lists a folder's files with their bytes.
@@ -98,5 +100,18 @@ func TestAReaderRefuses(t *testing.T) {
 	}
 	if _, err := OpenRead(dir); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a ledger without genesis: %v", err)
+	}
+	if s, err = Open(dir, Options{CacheMiB: 16}); err != nil {
+		t.Fatal(err)
+	}
+	mustCommit(t, s, storyWrites(0)...)
+	if err := s.ledger.write(timeOf(0), []entry{{[]byte(keyFormat), enc.Encode(uint64(format - 1))}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenRead(dir); !errors.Is(err, ErrFormat) {
+		t.Errorf("a ledger of an earlier format: %v", err)
 	}
 }

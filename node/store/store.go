@@ -118,11 +118,19 @@ func start(ledger, index engine) (*Store, error) {
 
 // checkFormat marks a new ledger and refuses those of other programs.
 func (s *Store) checkFormat() error {
+	err := s.knownFormat()
+	if errors.Is(err, ErrNotFound) {
+		return s.ledger.write(beforeGenesis, []entry{{[]byte(keyFormat), enc.Encode(uint64(format))}})
+	}
+	return err
+}
+
+// knownFormat refuses a ledger of another program. Errors: ErrNotFound of a new one,
+// ErrFormat.
+func (s *Store) knownFormat() error {
 	want := enc.Encode(uint64(format))
 	got, err := s.ledger.get([]byte(keyFormat), latest)
 	switch {
-	case errors.Is(err, ErrNotFound):
-		return s.ledger.write(beforeGenesis, []entry{{[]byte(keyFormat), want}})
 	case err != nil:
 		return err
 	case !bytes.Equal(got, want):

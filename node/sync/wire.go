@@ -71,11 +71,12 @@ func (b *Block) justified(frame, n int) error {
 
 // mostLeaves bounds the bytes that lawful leaves of the block take in a frame, under
 // a set of n: a certificate for each view since the parent's, and on the root of an
-// epoch a FinalityProof in place of the first.
+// epoch a FinalityProof in place of the first; and one certificate more, because
+// that of the frame from which an earlier node left them out may have been larger.
 func (b *Block) mostLeaves(n int) int {
 	one := 160 + 66*n
 	views := func(h *header.Header) int { return int(min(h.View-min(h.ParentView, h.View), header.MaxGap)) }
-	most := 8 + views(&b.Header)*one
+	most := 8 + one + views(&b.Header)*one
 	if b.Header.ParentView == 0 && b.Header.Epoch > 0 {
 		most += cert.MaxProofHeaders * (header.MaxBytes + 8)
 	}
