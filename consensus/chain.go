@@ -286,7 +286,9 @@ func (c *Core) Proposal(h header.Hash) []byte {
 
 // Certificates returns, for a peer that asks, the newest Finalization and the
 // certificates of the views from to to, as far as held: encoded, at most limit
-// bytes together. Cost: one look-up per view, at most 4,096.
+// bytes together. That of view 0, at the end, is in the proof of the epoch's root: it
+// tells who asks that this node has left the epoch before. Cost: one look-up per
+// view, at most 4,096.
 func (c *Core) Certificates(from, to uint64, limit int) [][]byte {
 	var out [][]byte
 	add := func(q *cert.Certificate) bool {
@@ -303,11 +305,15 @@ func (c *Core) Certificates(from, to uint64, limit int) [][]byte {
 	if !add(c.newest) {
 		return out
 	}
+	start := from == 0
 	from, to = max(from, c.root.view+1), min(to, c.cur)
 	for v := from; v <= to && v < from+4096; v++ {
 		if w := c.views[v]; w != nil && !(add(w.notarization) && add(w.nullification)) {
 			break
 		}
+	}
+	if start {
+		add(c.startCert())
 	}
 	return out
 }

@@ -259,6 +259,9 @@ func nextEpoch(t *testing.T, old *rig, seal header.Header, p *cert.FinalityProof
 		{"a proof cut short", "[]", r.cfg.Start.Proof[:40]},
 	} {
 		r.start()
+		if out := r.core.Certificates(0, 9, 1<<16); len(out) != 1 || !bytes.Equal(out[0], p.Finalization.Encode()) || len(r.core.Certificates(1, 9, 1<<16)) != 0 {
+			t.Errorf("of view 0 it serves %v", kinds(out))
+		}
 		if r.core.View() != 1 || r.core.Leader(1) == r.core.Self() {
 			return // this validator leads: nothing to vote on
 		}

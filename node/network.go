@@ -207,14 +207,13 @@ func (v validators) Broadcast(frame []byte, view uint64, own bool) {
 func (v validators) Linked() []keys.PublicKey { return v.n.host.Mesh().Connected() }
 
 // Ask implements driver.Network.
-func (v validators) Ask(ctx context.Context, index int, protocol string, req []byte, each func([]byte) error) error {
-	key := v.n.chain.Set().Key(index)
+func (v validators) Ask(ctx context.Context, key keys.PublicKey, protocol string, req []byte, each func([]byte) error) error {
 	for _, p := range v.n.host.Peers() {
 		if p.Key == key {
 			return v.n.host.Streams().RequestFrames(ctx, p.ID, protocol, req, each)
 		}
 	}
-	return fmt.Errorf("validator %d is not connected", index)
+	return fmt.Errorf("validator %v is not connected", key)
 }
 
 // source implements nodesync.Source.

@@ -41,8 +41,9 @@ type Network interface {
 	Broadcast(frame []byte, view uint64, own bool)
 	// Linked lists the vote keys of the validators with whom there is a stream now.
 	Linked() []keys.PublicKey
-	// Ask sends a request to one validator and hands each answer frame to each.
-	Ask(ctx context.Context, validator int, protocol string, request []byte, each func(frame []byte) error) error
+	// Ask sends a request to the validator with a vote key and hands each answer frame
+	// to each.
+	Ask(ctx context.Context, validator keys.PublicKey, protocol string, request []byte, each func(frame []byte) error) error
 }
 
 // Log is the write-ahead log (CONS-43).

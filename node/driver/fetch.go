@@ -176,7 +176,7 @@ func (f *fetcher) ask(ctx context.Context, to int, protocol string, req []byte) 
 	askCtx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	n := 0
-	err := f.d.cfg.Net.Ask(askCtx, to, protocol, req, func(frame []byte) error {
+	err := f.d.cfg.Net.Ask(askCtx, f.d.cfg.Core.Set.Key(to), protocol, req, func(frame []byte) error {
 		m, err := msg.Decode(frame)
 		if err != nil {
 			return err

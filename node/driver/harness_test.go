@@ -379,7 +379,8 @@ func (x *node) Linked() (out []keys.PublicKey) {
 var errUnreachable = errors.New("unreachable")
 
 // Ask implements Network.
-func (x *node) Ask(ctx context.Context, to int, protocol string, req []byte, each func([]byte) error) error {
+func (x *node) Ask(ctx context.Context, key keys.PublicKey, protocol string, req []byte, each func([]byte) error) error {
+	to := x.n.w.Set.Index(key)
 	after, ok := x.n.pass(x.index, to)
 	if !ok {
 		<-ctx.Done()

@@ -147,21 +147,27 @@ func (m *Member) question(ctx context.Context, self bool, knows func(*cert.Certi
 // errUnknownWord: a certificate holds a vote of this key that its log does not.
 var errUnknownWord = errors.New("a vote of this key that is not in its log")
 
+// errAhead: a validator in a later epoch no longer says how far it was in this one.
+var errAhead = errors.New("a validator has left the epoch")
+
 // ask gets the certificates of one validator, checks them, and returns the highest
-// view they certify. Errors: errUnknownWord, those of the network.
+// view they certify. Errors: errUnknownWord, errAhead, those of the network.
 func (m *Member) ask(ctx context.Context, set *valset.Set, index int, knows func(*cert.Certificate) bool) (view uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, questionWait)
 	defer cancel()
 	chainID, self := m.cfg.Chain.Env().ChainID, set.Index(m.cfg.Key.Public())
 	alien := false
-	err = m.cfg.Driver.Net.Ask(ctx, index, driver.ProtocolCerts, enc.Encode(driver.CertsRequest{To: math.MaxUint64}), func(b []byte) error {
+	err = m.cfg.Driver.Net.Ask(ctx, set.Key(index), driver.ProtocolCerts, enc.Encode(driver.CertsRequest{To: math.MaxUint64}), func(b []byte) error {
 		x, err := msg.Decode(b)
 		if err != nil || x.Cert == nil {
 			return errors.Join(msg.ErrMalformed, err)
 		}
 		q := x.Cert
-		if q.Epoch != set.Epoch() {
-			return nil // we are not there yet, or it is not
+		if q.Epoch > set.Epoch() {
+			return errAhead
+		}
+		if q.Epoch < set.Epoch() {
+			return nil // it is not there yet
 		}
 		if _, err := msg.Verify(set, chainID, x); err != nil {
 			return err

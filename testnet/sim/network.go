@@ -132,8 +132,7 @@ func (s *Sim) members(set *valset.Set) (out []*machine) {
 var errUnreachable = errors.New("unreachable")
 
 // Ask implements driver.Network.
-func (v validators) Ask(ctx context.Context, index int, protocol string, req []byte, each func([]byte) error) error {
-	key := v.p.chain.Set().Key(index)
+func (v validators) Ask(ctx context.Context, key keys.PublicKey, protocol string, req []byte, each func([]byte) error) error {
 	for _, to := range v.p.m.s.machines {
 		if to.vote.Public() == key && to != v.p.m {
 			return v.p.m.s.ask(ctx, v.p.m, to, protocol, req, each)
