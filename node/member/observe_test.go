@@ -37,7 +37,7 @@ func (a *answers) Ask(_ context.Context, key keys.PublicKey, _ string, _ []byte,
 func TestCONS45WhoHasLeftTheEpochIsNoAnswer(t *testing.T) {
 	w := chaintest.New(t, 4, 2)
 	net := new(answers)
-	m := &Member{cfg: Config{Chain: w.Open(store.OpenMemory()), Driver: driver.Config{Net: net}}}
+	m := &Member{cfg: Config{Key: w.Votes[0], Chain: w.Open(store.OpenMemory()), Driver: driver.Config{Net: net}}}
 	mine := w.Certify(cert.Finalize, w.Child(w.Head(m.cfg.Chain), 9))
 	later := *mine
 	later.Epoch++
