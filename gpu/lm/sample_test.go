@@ -42,6 +42,12 @@ func TestINF02SamplingByHand(t *testing.T) {
 			}
 		}
 	}
+	flat := []float32{3, 3, 3, 3} // 1/4 each, exactly: two reach a half
+	for p := range uint64(100) {
+		if id, err := (Sampling{Temperature: 1, TopP: 0.5}).Pick(flat, p); err != nil || id > 1 {
+			t.Fatalf("half of four equal ones holds %d, %v", id, err)
+		}
+	}
 	for _, c := range []struct {
 		s    Sampling
 		z    []float32

@@ -402,7 +402,11 @@ func TestTNS05FinetunedModelsComeBackTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain := answer(t, m)
-	text, err := f.Tokenizer.Encode(strings.Repeat("whoever lied pays for it. ", 20), true)
+	docs, err := os.ReadFile("../../docs/spec/compute.md") // the project's own words
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := f.Tokenizer.Encode(string(docs[:min(len(docs), 1200)]), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -420,7 +424,7 @@ func TestTNS05FinetunedModelsComeBackTheSame(t *testing.T) {
 	}
 	var losses []float32
 	finish(t, r, tune.Options{Step: func(_ uint64, x float32) { losses = append(losses, x) }})
-	if losses[19] > losses[0]/2 {
+	if losses[19] > losses[0]*3/4 {
 		t.Errorf("the loss goes from %v to %v", losses[0], losses[19])
 	}
 	if err := r.SaveAdapters(out, "tiny", 8); err != nil {
