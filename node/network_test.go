@@ -318,8 +318,9 @@ func TestCONS45AValidatorWhoseLogIsLostObservesThenVotesAgain(t *testing.T) {
 				send()
 			}
 			c.agree(t, v)
-			h, _, err := v.chain.Header(v.chain.Head().Height)
 			v.stop()
+			first := c.validators[0].chain // views may have gone by until v stood still
+			h, _, err := first.Header(first.Head().Height)
 			if err := errors.Join(err, x.harm(v, early, h)); err != nil {
 				t.Fatal(err)
 			}
