@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench clean
+# Targets: build demo test deps gpu reproduce lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -14,12 +14,17 @@ RACE   := ./node/... ./p2p/... ./rpc/... ./gpu/proc
 # What binds the driver of a card needs cgo and our header of its interface, not the vendor's toolkit.
 CUDA   := CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/gpu/driver/include"
 
-.PHONY: build demo test deps lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench clean
+.PHONY: build demo test deps gpu reproduce lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench clean
 
+# With a C compiler that finds its headers, on Linux, the program can bind the driver of NVIDIA cards; without, it is the same node
+# on the CPU.
 build:
 	@echo "building $(BIN) (the first build compiles all modules: about two minutes on two cores)"
 	@mkdir -p bin
-	@set -o pipefail; $(GOBUILD) -v -o $(BIN) ./cmd/openledger 2>&1 | \
+	@set -o pipefail; tags=none; \
+	if printf '#include <dlfcn.h>\n' | $$(go env CC) -x c -fsyntax-only - 2>/dev/null && go env GOOS GOARCH | paste -s | grep -qE '^linux.(amd64|arm64)$$'; then \
+	  tags=cuda; export $(CUDA); else echo "no C compiler with headers here: the node is built for the CPU, without NVIDIA cards"; fi; \
+	$(GOBUILD) -tags $$tags -v -o $(BIN) ./cmd/openledger 2>&1 | \
 	  awk '/^#|^go: |\.go:[0-9]+:/ {print; next} {if (++n % 50 == 0) printf "  %d packages compiled\n", n}'
 	@echo "built $(BIN)"
 
@@ -36,7 +41,22 @@ deps:
 test: deps build
 	go test $$(go list ./... | grep -vE '/(node|p2p|rpc)(/|$$)')
 	CGO_ENABLED=1 go test -race -timeout 20m $(RACE)
-	$(CUDA) go test -tags cuda ./gpu/driver ./gpu/cuda
+	$(CUDA) go test -tags cuda ./gpu/driver ./gpu/cuda ./gpu/train ./node/worker
+	$(CUDA) go test -tags cuda ./cmd/openledger -run '^TestGPU05' -args -binary $(CURDIR)/$(BIN)
+
+# A real card against the definition: every operation on many cases, a training task, and how fast it is.
+CARD ?= 0
+gpu: build
+	@$(BIN) gpu list
+	@$(BIN) gpu list --output json | grep -qE '"backend": *"cuda"' || { echo "make gpu needs an NVIDIA card and its driver, and a C compiler to build with; see the line above" >&2; exit 1; }
+	$(BIN) gpu selftest --device $(CARD) --exhaustive
+	OPENLEDGER_TEST_CARD=1 $(CUDA) go test -tags cuda ./gpu/train -run '^TestCHK04EveryDeviceGivesTheSameRoots$$' -v -count=1
+	$(BIN) gpu bench --device $(CARD)
+
+# What is committed, built in two folders, is the same program to the byte (GPU-05).
+reproduce: build
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; for i in a b/c; do mkdir -p $$dir/$$i; git archive HEAD | tar -x -C $$dir/$$i; $(MAKE) -s -C $$dir/$$i build; done; \
+	cmp $$dir/a/$(BIN) $$dir/b/c/$(BIN); sha256sum $$dir/a/$(BIN) | cut -d' ' -f1
 
 # The kernels for cards, from C by clang-19; what it makes is committed. ptx-check compares the bytes.
 PTX := clang-19 -x cuda --cuda-device-only -nocudainc -nocudalib -O3 -ffp-contract=off -S -Wall -Wno-unused-function

@@ -5,6 +5,7 @@ package train_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -16,6 +17,9 @@ import (
 	"github.com/openledger/openledger/internal/fx"
 	"github.com/openledger/openledger/poa/program"
 )
+
+// card opens a card behind a worker, that of the stand-in driver; with build tag cuda.
+var card func(t *testing.T) (string, gpu.Device)
 
 // devices are all that this machine has, by name. The reference and the plain path
 // of gpu/cpu run everywhere.
@@ -31,6 +35,10 @@ func devices(t *testing.T) map[string]gpu.Device {
 			out["cpu "+path] = d
 		}
 	}
+	if card != nil {
+		name, d := card(t)
+		out[name] = d
+	}
 	return out
 }
 
@@ -38,6 +46,7 @@ func devices(t *testing.T) map[string]gpu.Device {
 // device, and replays a segment there. With -v it prints the table of
 // docs/bench/engine.md.
 func TestCHK04EveryDeviceGivesTheSameRoots(t *testing.T) {
+	all := devices(t)
 	for _, name := range []string{program.Softmax, program.MLP} {
 		j := small(t, name)
 		want := run(t, j, train.Options{Plain: true})
@@ -46,7 +55,8 @@ func TestCHK04EveryDeviceGivesTheSameRoots(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for backend, d := range devices(t) {
+		for _, backend := range slices.Sorted(maps.Keys(all)) {
+			d := all[backend]
 			got := run(t, j, train.Options{Device: d, Watch: true})
 			t.Logf("| %s | %s | `%x` | `%x` |", name, backend, got.Commitment.Root, got.WeightsRoot)
 			if got.Commitment != want.Commitment || !slices.Equal(got.Leaves, want.Leaves) || got.WeightsRoot != want.WeightsRoot || got.Output != want.Output ||
@@ -57,9 +67,11 @@ func TestCHK04EveryDeviceGivesTheSameRoots(t *testing.T) {
 			if err != nil || leaf != want.Leaves[1] {
 				t.Errorf("%s on %s: segment 1 replayed alone differs: %v", name, backend, err)
 			}
-			if err := d.Close(); err != nil {
-				t.Error(err)
-			}
+		}
+	}
+	for backend, d := range all {
+		if err := d.Close(); err != nil {
+			t.Errorf("%s: %v", backend, err)
 		}
 	}
 }
