@@ -11,8 +11,8 @@ export GOFLAGS := -trimpath -buildvcs=false
 export CGO_ENABLED := 0
 FUZZTIME ?= 5s
 RACE   := ./node/... ./p2p/... ./rpc/... ./gpu/proc
-# What binds the driver of a card needs cgo and our header of its interface, not the vendor's toolkit.
-CUDA   := CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/gpu/driver/include"
+# What binds the driver of a card needs cgo and our header of its interface, not the vendor's toolkit; its folder leaves no trace.
+CUDA   := CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/gpu/driver/include -ffile-prefix-map=$(CURDIR)=."
 
 .PHONY: build demo test deps gpu reproduce lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench clean
 
