@@ -5,6 +5,7 @@ package cpu
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"runtime"
 	"unsafe"
 
@@ -63,6 +64,16 @@ func New(o Options) (*Device, error) {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
 	return &Device{cpu: c, pool: kern.NewPool(o.Threads), memory: o.Memory, live: map[uint64][]byte{}, spare: map[uint64][][]byte{}}, nil
+}
+
+// Vectors returns a device of the vector kernels, nil where there are none or
+// OPENLEDGER_CPU forbids them. threads is as in Options. Spec: GPU-03.
+func Vectors(threads int) *Device {
+	d, err := New(Options{Threads: threads, Force: os.Getenv("OPENLEDGER_CPU")})
+	if err != nil || d.Info().Class != Class {
+		return nil
+	}
+	return d
 }
 
 // Info describes the device; the class of one without vector kernels is cpu-slow.

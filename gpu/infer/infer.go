@@ -74,14 +74,13 @@ func (m *Model) Data(d *model.Data) ([]Answer, error) {
 	if uint64(d.Features) != a.Features {
 		return nil, fmt.Errorf("%w: %d features, the model has %d", model.ErrData, d.Features, a.Features)
 	}
-	out := make([]Answer, d.Rows)
-	logits := make([]float32, a.Classes)
+	out, got := make([]Answer, d.Rows), m.answer(d)
 	for i := range out {
-		label := m.net.Label(d.Row(i), logits)
+		logits := got.logits[uint64(i)*a.Classes : uint64(i+1)*a.Classes]
 		if !fx.AllFinite(logits) {
 			return nil, fmt.Errorf("%w: a logit of row %d", model.ErrNotFinite, i)
 		}
-		out[i] = Answer{Label: uint64(label), Logits: make([]uint32, len(logits))}
+		out[i] = Answer{Label: uint64(got.labels[i]), Logits: make([]uint32, len(logits))}
 		for k, z := range logits {
 			out[i].Logits[k] = fx.Bits(z)
 		}
@@ -100,7 +99,14 @@ func (m *Model) Table(t *table.Table) ([]Answer, error) {
 }
 
 // Accuracy counts the rows of d, which has labels, that the model labels right.
-func (m *Model) Accuracy(d *model.Data) (correct, rows int) { return m.net.Correct(d), d.Rows }
+func (m *Model) Accuracy(d *model.Data) (correct, rows int) {
+	for i, label := range m.answer(d).labels {
+		if label == d.Y[i] {
+			correct++
+		}
+	}
+	return correct, d.Rows
+}
 
 type answers struct {
 	_    struct{} `cbor:",toarray"`

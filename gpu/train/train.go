@@ -5,7 +5,6 @@ package train
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/openledger/openledger/gpu"
@@ -239,18 +238,16 @@ func newRunner(j Job, s *State, o Options) (*runner, error) {
 // several that wait for each other: about half a millisecond.
 const alone = 1 << 23
 
-// processor returns the vector kernels of this machine, nil if it has none or is not
-// to use them. Spec: GPU-03.
+// processor returns the vector kernels of this machine, nil if it has none.
 func processor(t program.Train) gpu.Device {
-	o := cpu.Options{Force: os.Getenv("OPENLEDGER_CPU")}
+	threads := 0
 	if 3*t.Params()*t.Batch < alone {
-		o.Threads = 1
+		threads = 1
 	}
-	d, err := cpu.New(o)
-	if err != nil || d.Info().Class != cpu.Class {
-		return nil
+	if d := cpu.Vectors(threads); d != nil {
+		return d
 	}
-	return d
+	return nil
 }
 
 func (r *runner) close() {
