@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/openledger/openledger/node/config"
 )
 
 func gpuCommand(t *testing.T, args ...string) (string, int) {
@@ -29,5 +31,28 @@ func TestGPU11BadFlagsAreUsage(t *testing.T) {
 		if out, code := gpuCommand(t, args...); code != exitUsage {
 			t.Errorf("%v: code %d, %s", args, code, out)
 		}
+	}
+}
+
+// The flags of a node's cards overrule its settings, and a bad one is said before
+// anything starts.
+func TestGPU10FlagsOfTheNodesCards(t *testing.T) {
+	for _, args := range [][]string{{"--gpu", "on"}, {"--gpu", "0,0"}, {"--gpu-mem", "8GB"}, {"--gpu-share", "0%"}, {"--gpu-schedule", "22-7"}, {"--gpu-max-temp", "7"}} {
+		out, code := gpuCommand(t, append([]string{"node"}, args...)...)
+		if code == 0 || !strings.Contains(out, args[1]) {
+			t.Errorf("%v: code %d, %s", args, code, out)
+		}
+	}
+	cmd := newNodeCmd(&app{})
+	c := config.GPU{Devices: "1", Memory: "2GiB", Share: "10%", Schedule: "01:00-02:00", MaxTemp: 60}
+	f := nodeFlags{gpu: config.GPU{Devices: "auto", Memory: "80%", Share: "100%", MaxTemp: 83}}
+	if f.cards(cmd, &c); c != (config.GPU{Devices: "1", Memory: "2GiB", Share: "10%", Schedule: "01:00-02:00", MaxTemp: 60}) {
+		t.Errorf("flags that were not given change settings: %+v", c)
+	}
+	if err := cmd.ParseFlags([]string{"--gpu=auto", "--gpu-mem=80%", "--gpu-share=100%", "--gpu-schedule=", "--gpu-max-temp=83"}); err != nil {
+		t.Fatal(err)
+	}
+	if f.cards(cmd, &c); c != f.gpu {
+		t.Errorf("%+v, want %+v", c, f.gpu)
 	}
 }
