@@ -27,6 +27,7 @@ func (c *Cards) Take(task string) *Lease {
 		}
 		k.lent, k.State, k.Task = true, Busy, task
 		c.lent.Add(1)
+		c.cfg.Log.Info("card works", "card", k.Index, "name", k.Name, "task", task)
 		return &Lease{c, k, k.dev, task}
 	}
 	return nil

@@ -39,6 +39,7 @@ type town struct {
 	lost  map[content.ID]bool // content that no peer has
 	data  []tx.ID             // training datasets, ascending
 	valid tx.ID
+	lends func(i int) worker.Card // cards of the operators, if set
 }
 
 const (
@@ -148,7 +149,12 @@ func (w *town) person(i int) *person {
 func (p *person) Operator() keys.Address    { return p.w.Address(p.i) }
 func (p *person) View() (state.View, error) { return p.w.chain.View() }
 func (p *person) Local() *store.Local       { return p.local }
-func (p *person) Card(tx.ID) worker.Card    { return nil }
+func (p *person) Card(tx.ID) worker.Card {
+	if p.w.lends == nil {
+		return nil
+	}
+	return p.w.lends(p.i)
+}
 func (p *person) Keep(b []byte) (content.ID, error) {
 	id := content.Sum(b)
 	p.w.blobs[id] = b

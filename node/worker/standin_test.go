@@ -193,6 +193,7 @@ func TestGPU07ATaskOnTheStandIn(t *testing.T) {
 			if got.Verdict != want.Verdict || got.Content != want.Content || !slices.Equal(got.Leaves, want.Leaves) {
 				t.Error("other bits")
 			}
+			o.says("card works card=0")
 			if c.says == "" && lent != 1 {
 				t.Errorf("asked %d times for a card, once is enough", lent)
 			}
