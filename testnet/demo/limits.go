@@ -10,5 +10,5 @@ const NotProved = `not proved here:
   - a checker that copies the committed root is not found out; bonds, secret picks and disputes come with verified compute (CHK-03)
   - one machine shows no wide-area network, no Sybil and no bribery resistance (CONS-01)
   - the operator reads what it computes on, and may refuse to serve (INF-06)
-  - the CPU computed all of this; no GPU did (GPU-01)
+  - the CPU computed all of this, unless you offered cards by OPENLEDGER_GPU_DEVICES (GPU-10)
   - the consensus is tested by simulation, not machine-proved (CONS-60)`
