@@ -5,7 +5,6 @@ package node
 import (
 	"context"
 	"strconv"
-	"strings"
 
 	"github.com/openledger/openledger/node/doctor"
 	"github.com/openledger/openledger/rpc/api"
@@ -24,9 +23,4 @@ func (n *Node) NodeDoctor(context.Context, api.Empty) (api.NodeDoctor, error) {
 		checks = append(checks, doctor.Judge("database", true, "sampled state equals its root", ""))
 	}
 	return api.NodeDoctor{Checks: checks}, nil
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return strings.TrimSpace(line)
 }

@@ -79,7 +79,7 @@ func TestGPU09EveryOperationOnTheStandIn(t *testing.T) {
 	if !inChild(t) {
 		return
 	}
-	gputest.ConformWith(t, open(t, 1<<28), gputest.Options{Work: 1 << 16})
+	gputest.Conform(t, open(t, 1<<28), gputest.Options{Work: 1 << 16})
 }
 
 // Products around every edge of the tiles, with and without limits, on memory
@@ -88,7 +88,7 @@ func TestGPU06TilesOnTheStandIn(t *testing.T) {
 	if !inChild(t) {
 		return
 	}
-	gputest.ConformWith(t, open(t, 1<<28), gputest.Options{Seed: 7, Cases: 60, Work: 1 << 19,
+	gputest.Conform(t, open(t, 1<<28), gputest.Options{Seed: 7, Cases: 60, Work: 1 << 19,
 		Ops: []fx.Op{fx.OpGemm, fx.OpGemmI8, fx.OpRedSum, fx.OpRedSumSq, fx.OpRedMax}})
 }
 

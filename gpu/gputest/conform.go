@@ -32,15 +32,9 @@ type Options struct {
 
 // Conform reports every operation on which d differs from the definition by one
 // bit, writes outside its output, changes an input, or accepts what it must
-// refuse; then the row rule. d stays open. Cost with the defaults: about five
+// refuse; then the row rule. d stays open. Cost with the zero Options: about five
 // seconds of reference arithmetic. Spec: GPU-01, OP-02, OP-03.
-func Conform(t T, d gpu.Device) {
-	t.Helper()
-	ConformWith(t, d, Options{})
-}
-
-// ConformWith is Conform with options.
-func ConformWith(t T, d gpu.Device, o Options) {
+func Conform(t T, d gpu.Device, o Options) {
 	t.Helper()
 	if o.Cases == 0 {
 		o.Cases = 24

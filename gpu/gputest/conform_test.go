@@ -17,7 +17,7 @@ import (
 func TestOP02TheReferenceConforms(t *testing.T) {
 	d := ref.New(1 << 30)
 	defer d.Close()
-	ConformWith(t, d, Options{Cases: 12, Work: 1 << 14})
+	Conform(t, d, Options{Cases: 12, Work: 1 << 14})
 }
 
 // faulty is a device with one fault.
@@ -57,7 +57,7 @@ func TestOP02OneWrongBitIsSeenInEveryOperation(t *testing.T) {
 				flip(d, out, out.Len()-1, 0)
 			}}
 			var l log
-			ConformWith(&l, bad, Options{Cases: 1, Work: 1 << 12, Ops: []fx.Op{op}})
+			Conform(&l, bad, Options{Cases: 1, Work: 1 << 12, Ops: []fx.Op{op}})
 			if len(l) == 0 || !strings.Contains(l[0], "(1 bits differ)") && !strings.Contains(l[0], "the definition gives") {
 				t.Errorf("a flipped bit is reported as %q", l)
 			}
@@ -107,7 +107,7 @@ func TestOP02OtherFaultsAreSeen(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var l log
-			ConformWith(&l, faulty{d, c.after}, Options{Cases: 96, Work: 1 << 13, Ops: []fx.Op{c.op}})
+			Conform(&l, faulty{d, c.after}, Options{Cases: 96, Work: 1 << 13, Ops: []fx.Op{c.op}})
 			if !strings.Contains(strings.Join(l, "\n"), c.want) {
 				t.Errorf("reported as %q, want %q", l, c.want)
 			}

@@ -10,7 +10,7 @@
 //
 // The main function is Conform. For example:
 //
-//	func TestConforms(t *testing.T) { gputest.Conform(t, open()) }
+//	func TestConforms(t *testing.T) { gputest.Conform(t, open(), gputest.Options{}) }
 //
 // Spec: GPU-02, OP-02, OP-03.
 package gputest

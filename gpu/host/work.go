@@ -70,7 +70,7 @@ func SelfTest(d gpu.Device, exhaustive bool) error {
 	if exhaustive {
 		o = gputest.Options{Cases: 200, Work: 1 << 18}
 	}
-	gputest.ConformWith(&t, d, o)
+	gputest.Conform(&t, d, o)
 	if len(t.faults) == 0 {
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestGPU08AGoodDevicePasses(t *testing.T) {
-	gputest.ConformWith(t, shadow.New(ref.New(1<<28), shadow.Options{Every: 1, Seed: 1}), gputest.Options{Cases: 6, Work: 1 << 12})
+	gputest.Conform(t, shadow.New(ref.New(1<<28), shadow.Options{Every: 1, Seed: 1}), gputest.Options{Cases: 6, Work: 1 << 12})
 }
 
 // liar computes well, and then turns one bit of the output.

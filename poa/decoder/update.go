@@ -3,8 +3,6 @@
 package decoder
 
 import (
-	"strings"
-
 	"github.com/openledger/openledger/internal/fx"
 	"github.com/openledger/openledger/poa/program"
 )
@@ -124,14 +122,4 @@ func (t Train) optimise(b *build, grads []value, lr value) {
 		b.Output("m/"+p.Name, m1)
 		b.Output("v/"+p.Name, v1)
 	}
-}
-
-// TrainedName returns the name of the trained tensor that a tensor of State or a
-// norm belongs to, "" for the scalars.
-func TrainedName(name string) string {
-	_, after, ok := strings.Cut(name, "/")
-	if !ok {
-		return ""
-	}
-	return after
 }

@@ -167,21 +167,3 @@ func (b *Builder) SGD(p, v, g, mu, negLR Value) (p1, v1 Value) {
 func (b *Builder) SumSq(x Value) Value {
 	return b.Reduce(fx.OpRedSumSq, b.Reshape(x, b.Len(x)), nil)
 }
-
-// Clip returns the gradients times min(1, c/(norm + 1e-6)), norm over all of them in
-// their order; c is in bits. Spec: OP-04.
-func (b *Builder) Clip(grads []Value, c uint32) []Value {
-	if len(grads) == 0 {
-		return nil
-	}
-	total := b.SumSq(grads[0])
-	for _, g := range grads[1:] {
-		total = b.Mix(fx.OpAdd, All(total), All(b.SumSq(g)))
-	}
-	s := b.Node(fx.OpClipScale, []uint64{uint64(c)}, []uint64{1}, total)
-	out := make([]Value, len(grads))
-	for i, g := range grads {
-		out[i] = b.Mix(fx.OpMul, All(g), Scalar(s))
-	}
-	return out
-}
