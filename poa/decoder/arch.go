@@ -21,12 +21,20 @@ const MaxRank = 256
 // Arch is the size and the options of a decoder. Positions is the height of the
 // tables of RoPE. Eps is the bits of what RMSNorm adds. Spec: TNS-03.
 type Arch struct {
-	_                               struct{} `cbor:",toarray"`
-	Layers, Hidden, Inner           uint64
-	Heads, KVHeads, HeadDim         uint64
-	Vocab, Positions                uint64
-	Eps                             uint32
-	Tied, BiasQKV, BiasOut, BiasMLP bool
+	_         struct{} `cbor:",toarray"`
+	Layers    uint64   `json:"layers"`
+	Hidden    uint64   `json:"hidden"`
+	Inner     uint64   `json:"inner"`
+	Heads     uint64   `json:"heads"`
+	KVHeads   uint64   `json:"kv_heads"`
+	HeadDim   uint64   `json:"head_dim"`
+	Vocab     uint64   `json:"vocab"`
+	Positions uint64   `json:"positions"`
+	Eps       uint32   `json:"eps"`
+	Tied      bool     `json:"tied"`
+	BiasQKV   bool     `json:"bias_qkv"`
+	BiasOut   bool     `json:"bias_out"`
+	BiasMLP   bool     `json:"bias_mlp"`
 }
 
 // LoRA are adapters of a frozen model: y = Wx + Scale·B(Ax), A [Rank, in], B
@@ -34,18 +42,18 @@ type Arch struct {
 // gate up down), ascending. Spec: TNS-05.
 type LoRA struct {
 	_       struct{} `cbor:",toarray"`
-	Rank    uint64
-	Scale   uint32 // bits of α/r
-	Targets []string
+	Rank    uint64   `json:"rank"`
+	Scale   uint32   `json:"scale"` // bits of α/r
+	Targets []string `json:"targets"`
 }
 
 // Net is a decoder as it is computed: its weights in fx/1, or its matrices but the
 // embedding in fx/int8; with adapters or without.
 type Net struct {
 	_    struct{} `cbor:",toarray"`
-	Arch Arch
-	Int8 bool
-	LoRA LoRA
+	Arch Arch     `json:"arch"`
+	Int8 bool     `json:"int8"`
+	LoRA LoRA     `json:"lora"`
 }
 
 // Tensor is a weight: its name, type and shape. Matrices are [out, in].
