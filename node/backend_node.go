@@ -10,6 +10,7 @@ import (
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/node/member"
+	"github.com/openledger/openledger/node/metrics"
 	"github.com/openledger/openledger/rpc/api"
 )
 
@@ -95,4 +96,19 @@ func (n *Node) AdminResume(ctx context.Context, p api.ResumeParams) (api.Resume,
 	return api.Resume{Reason: s.Reason, Epoch: s.Epoch, SignedUpTo: s.End, Bound: s.Bound, NullifyFrom: s.Nullify, Certified: s.Certified,
 		Answered: accounts(s.Answered), Silent: accounts(s.Silent), Power: s.Power, Quorum: s.Quorum, IdleMS: s.IdleMS,
 		Refusal: s.Refusal, Given: p.Checked}, nil
+}
+
+// snapshot is what GET /metrics shows.
+func (n *Node) snapshot() (metrics.Snapshot, error) {
+	v, err := n.view()
+	if err != nil {
+		return metrics.Snapshot{}, err
+	}
+	clock, err := state.GetClock(v)
+	if err != nil {
+		return metrics.Snapshot{}, err
+	}
+	list, _ := n.cards.Status()
+	return metrics.Snapshot{Height: n.chain.Head().Height, Lag: n.lag(), Epoch: clock.Epoch,
+		Peers: len(n.host.Peers()), Txs: n.pool.Len(), Cards: list}, nil
 }

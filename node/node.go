@@ -26,6 +26,7 @@ import (
 	"github.com/openledger/openledger/node/keystore"
 	"github.com/openledger/openledger/node/member"
 	"github.com/openledger/openledger/node/mempool"
+	"github.com/openledger/openledger/node/metrics"
 	"github.com/openledger/openledger/node/serve"
 	"github.com/openledger/openledger/node/settle"
 	"github.com/openledger/openledger/node/store"
@@ -125,7 +126,8 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, err
 	}
 	n.rpc, err = rpc.New(rpc.Config{Listen: cfg.Settings.RPC.Listen, Backend: n, Events: n.events, Blobs: blobs{n},
-		Token: n.token, CORSOrigins: cfg.Settings.RPC.CORSOrigins, Hosts: cfg.Settings.RPC.Hosts, Ready: n.ready, Log: n.log})
+		Token: n.token, CORSOrigins: cfg.Settings.RPC.CORSOrigins, Hosts: cfg.Settings.RPC.Hosts, Ready: n.ready,
+		Metrics: metrics.Handler(Version, n.snapshot), Log: n.log})
 	return n, err
 }
 

@@ -64,6 +64,7 @@ type Config struct {
 	CORSOrigins []string // web origins that may call
 	Hosts       []string // allowed Host names beside localhost and addresses
 	Ready       func() error
+	Metrics     http.Handler // of GET /metrics; nil: there are none
 	Log         *slog.Logger
 }
 
@@ -176,6 +177,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /openrpc.json", s.serveOpenRPC)
 	mux.HandleFunc("GET /healthz", s.serveHealth)
 	mux.HandleFunc("GET /readyz", s.serveReady)
+	if s.cfg.Metrics != nil {
+		mux.Handle("GET /metrics", s.cfg.Metrics)
+	}
 	mux.HandleFunc("POST /upload", s.serveUpload)
 	mux.HandleFunc("GET /blob/{id}", s.serveBlob)
 	return s.guard(mux)

@@ -51,6 +51,9 @@ const (
 	Off      State = "off"  // not used until the node starts again
 )
 
+// States lists them.
+func States() []State { return []State{Starting, Ready, Busy, Resting, Lost, Off} }
+
 // Status describes a card.
 type Status struct {
 	Index       int
@@ -63,6 +66,10 @@ type Status struct {
 	Why         string // it rests, is lost or off
 	Task        string // that it works for
 	Temperature int    // °C; 0 unless there is a limit
+	// Since the node started: the time for which it was lent, until now; how often it
+	// was lent, lost, and gave a wrong bit.
+	Busy                      time.Duration
+	Tasks, Losses, Mismatches uint64
 }
 
 // Cards are the cards of one node.
@@ -81,6 +88,7 @@ type card struct {
 	Status
 	dev    gpu.Device // nil: not open
 	lent   bool
+	since  time.Time // lent since
 	health proc.Health
 	due    time.Time // when it is opened
 	read   time.Time // when its temperature was read
@@ -284,6 +292,7 @@ func (c *Cards) open(ctx context.Context, k *card) {
 			"share", k.Share, "self_test", "passed", "in", c.now().Sub(started))
 	case strings.Contains(err.Error(), host.ErrSelfTest.Error()):
 		k.State, k.Why = Off, firstLine(err.Error())
+		k.Mismatches++
 		c.cfg.Log.Error("card computes wrong and is not used", "card", k.Index, "name", k.Name, "err", err)
 	default:
 		c.lose(k, "", err)
@@ -292,6 +301,7 @@ func (c *Cards) open(ctx context.Context, k *card) {
 
 // lose records the loss of a card and when it is started again.
 func (c *Cards) lose(k *card, task string, err error) {
+	k.Losses++
 	wait, quarantine := k.health.Lost(c.now(), task)
 	if quarantine {
 		wait = time.Minute
@@ -306,7 +316,11 @@ func (c *Cards) Status() (list []Status, none string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, k := range c.list {
-		list = append(list, k.Status)
+		s := k.Status
+		if k.lent {
+			s.Busy += c.now().Sub(k.since)
+		}
+		list = append(list, s)
 	}
 	return list, c.none
 }

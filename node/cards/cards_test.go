@@ -137,6 +137,29 @@ func TestACardWorksForOneTaskAtATime(t *testing.T) {
 	}
 }
 
+func TestOBS02WhatACardDidIsCounted(t *testing.T) {
+	w := open(t, config.GPU{Devices: "0"}, &machine{})
+	l := w.Take("one")
+	w.after(3 * time.Second)
+	l.Done(nil)
+	w.after(time.Minute)
+	w.Take("two").Done(gpu.ErrLost)
+	w.after(time.Second)
+	l = w.Take("three")
+	w.after(2 * time.Second)
+	if list, _ := w.Status(); list[0].Busy != 5*time.Second || list[0].Tasks != 3 || list[0].Losses != 1 || list[0].Mismatches != 0 {
+		t.Errorf("while the third works: %+v", list[0])
+	}
+	l.Done(gpu.ErrWrong)
+	if list, _ := w.Status(); list[0].Busy != 5*time.Second || list[0].Losses != 2 || list[0].Mismatches != 1 {
+		t.Errorf("after a wrong bit: %+v", list[0])
+	}
+	w = open(t, config.GPU{Devices: "0"}, &machine{noOpen: fmt.Errorf("%w: it said: %w: exp", gpu.ErrLost, host.ErrSelfTest)})
+	if list, _ := w.Status(); list[0].Mismatches != 1 {
+		t.Errorf("after a self-test that failed: %+v", list[0])
+	}
+}
+
 func TestGPU10OutsideItsHoursACardRests(t *testing.T) {
 	w := open(t, config.GPU{Devices: "0", Schedule: "11:00-13:00"}, &machine{})
 	l := w.Take("task")

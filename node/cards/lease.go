@@ -25,7 +25,8 @@ func (c *Cards) Take(task string) *Lease {
 		if c.ended || k.dev == nil || k.lent || c.rests(k, now) != "" {
 			continue
 		}
-		k.lent, k.State, k.Task = true, Busy, task
+		k.lent, k.since, k.State, k.Task = true, now, Busy, task
+		k.Tasks++
 		c.lent.Add(1)
 		c.cfg.Log.Info("card works", "card", k.Index, "name", k.Name, "task", task)
 		return &Lease{c, k, k.dev, task}
@@ -60,11 +61,13 @@ func (l *Lease) Done(err error) {
 	defer l.c.lent.Done()
 	k := l.k
 	k.lent, k.Task, k.State = false, "", Ready
+	k.Busy += l.c.now().Sub(k.since)
 	switch {
 	case lost:
 		l.c.lose(k, l.task, err)
 		if errors.Is(err, gpu.ErrWrong) {
 			k.State = Off
+			k.Mismatches++
 			l.c.cfg.Log.Error("card computed a wrong bit and is not used any more", "card", k.Index, "name", k.Name, "err", err)
 		}
 	case err == nil:
