@@ -5,9 +5,9 @@ package node
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/openledger/openledger/internal/content"
@@ -71,5 +71,6 @@ func (b blobs) ServeBlob(w http.ResponseWriter, r *http.Request, text string) {
 	}
 	defer f.Close()
 	w.Header().Set("Content-Type", "application/octet-stream")
-	_, _ = io.Copy(w, f)
+	w.Header().Set("ETag", strconv.Quote(text))
+	http.ServeContent(w, r, "", time.Time{}, f)
 }

@@ -118,12 +118,12 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(transferWait))
-	r.Body = http.MaxBytesReader(w, r.Body, MaxUpload)
+	r.Body = http.MaxBytesReader(w, r.Body, s.maxUpload)
 	id, size, err := s.cfg.Blobs.PutBlob(r.Context(), r)
 	var tooBig *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooBig):
-		writeJSON(w, http.StatusRequestEntityTooLarge, failure(nil, api.Limit(fmt.Sprintf("the upload is larger than %d bytes", MaxUpload), 0)))
+		writeJSON(w, http.StatusRequestEntityTooLarge, failure(nil, api.Limit(fmt.Sprintf("the upload is larger than %d bytes", s.maxUpload), 0)))
 	case err != nil:
 		writeJSON(w, http.StatusInternalServerError, s.failed(nil, "upload", err))
 	default:

@@ -92,6 +92,10 @@ func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestUploads(t *testing.T) {
 	s, _ := newServer(t, func(c *Config, _ *fakeBackend) { c.Blobs = &fakeBlobs{} })
+	if s.maxUpload != MaxUpload {
+		t.Fatalf("uploads of at most %d bytes, want %d", s.maxUpload, int64(MaxUpload))
+	}
+	s.maxUpload = 1 << 20
 	send := func(n int64, from func(*http.Request)) (int, string) {
 		w := s.do(request("POST", "/upload", "", func(r *http.Request) {
 			r.Body = io.NopCloser(zeros(n))
@@ -99,10 +103,10 @@ func TestUploads(t *testing.T) {
 		}))
 		return w.Code, w.Body.String()
 	}
-	if code, body := send(MaxUpload, withToken); code != http.StatusOK || strings.TrimSpace(body) != `{"bytes":67108864,"id":"id"}` {
+	if code, body := send(s.maxUpload, withToken); code != http.StatusOK || strings.TrimSpace(body) != `{"bytes":1048576,"id":"id"}` {
 		t.Errorf("an upload of the limit: %d %s", code, body)
 	}
-	if code, body := send(MaxUpload+1, withToken); code != http.StatusRequestEntityTooLarge || !strings.Contains(body, "LIMIT") {
+	if code, body := send(s.maxUpload+1, withToken); code != http.StatusRequestEntityTooLarge || !strings.Contains(body, "LIMIT") {
 		t.Errorf("an upload above the limit: %d %s", code, body)
 	}
 	for name, from := range map[string]func(*http.Request){"this machine": func(*http.Request) {}, "elsewhere": remote} {

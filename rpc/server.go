@@ -18,17 +18,17 @@ import (
 
 // Limits at the edge (RPC-09).
 const (
-	MaxBody          = 1 << 20  // bytes of one request body
-	MaxUpload        = 64 << 20 // bytes of one upload
-	MaxBatch         = 100      // requests of one batch
-	MaxDepth         = 32       // levels of nested JSON
-	MaxResponse      = 8 << 20  // bytes of results in one response
-	MaxConns         = 500      // open connections
-	MaxConnsPerIP    = 20       // of them from one remote client
-	MaxSubscriptions = 32       // per WebSocket connection
-	MaxReads         = 64       // state reads at once
-	MaxHeavy         = 4        // heavy calls at once
-	maxInFlight      = 16       // messages of one WebSocket connection at once
+	MaxBody          = 1 << 20 // bytes of one request body
+	MaxUpload        = 8 << 30 // bytes of one upload
+	MaxBatch         = 100     // requests of one batch
+	MaxDepth         = 32      // levels of nested JSON
+	MaxResponse      = 8 << 20 // bytes of results in one response
+	MaxConns         = 500     // open connections
+	MaxConnsPerIP    = 20      // of them from one remote client
+	MaxSubscriptions = 32      // per WebSocket connection
+	MaxReads         = 64      // state reads at once
+	MaxHeavy         = 4       // heavy calls at once
+	maxInFlight      = 16      // messages of one WebSocket connection at once
 )
 
 // How long things may take.
@@ -78,6 +78,7 @@ type Server struct {
 	limits       *limiter
 	reads, heavy chan struct{} // hold one value per running call
 	timing       timing
+	maxUpload    int64
 	clock        func() time.Time // of the rate limits
 	stopping     context.Context  // ended by Close: calls and streams end
 	stop         context.CancelFunc
@@ -96,7 +97,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, methods: map[string]api.Method{}, limits: newLimiter(), clock: time.Now,
+	s := &Server{cfg: cfg, methods: map[string]api.Method{}, limits: newLimiter(), clock: time.Now, maxUpload: MaxUpload,
 		reads: make(chan struct{}, MaxReads), heavy: make(chan struct{}, MaxHeavy),
 		timing: timing{ping: 20 * time.Second, idle: 15 * time.Second, slow: 5 * time.Second, write: 10 * time.Second}}
 	s.stopping, s.stop = context.WithCancel(context.Background())

@@ -50,7 +50,7 @@ Permissions: **r** everybody; **w** this machine, or the token; **s** and **a** 
 the node's home, is new at each start, and goes into the header ` + "`Authorization: Bearer …`" + `.
 
 Beside the methods: ` + "`GET /rpc`" + ` help, ` + "`GET /openrpc.json`" + ` (also the method ` + "`rpc.discover`" + `), ` + "`GET /healthz`" + `, ` + "`GET /readyz`" + `,
-` + "`POST /upload`" + ` (s: store a blob of at most 64 MiB), ` + "`GET /blob/ID`" + `, and ` + "`GET /events?topics=head,tx&from=HEIGHT.SEQ`" + ` (server-sent
+` + "`POST /upload`" + ` (s: store a blob of at most 8 GiB), ` + "`GET /blob/ID`" + `, ` + "`GET /metrics`" + `, and ` + "`GET /events?topics=head,tx&from=HEIGHT.SEQ`" + ` (server-sent
 events; ` + "`Last-Event-ID`" + ` resumes).
 
 Events come in the order of the ledger and are named by a cursor, height and sequence. ` + "`from`" + ` is the last event seen:

@@ -135,25 +135,34 @@ func (c *Client) Upload(ctx context.Context, r io.Reader) (id string, err error)
 }
 
 // Blob reads a whole blob of at most 64 MiB from the node. The caller checks it
-// against the id.
+// against the id. Download takes larger ones.
 func (c *Client) Blob(ctx context.Context, id string) ([]byte, error) {
 	return c.do(ctx, http.MethodGet, "/blob/"+id, nil)
 }
 
-func (c *Client) do(ctx context.Context, verb, path string, body io.Reader) ([]byte, error) {
+func (c *Client) request(ctx context.Context, verb, path string, body io.Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, verb, c.url+path, body)
+	if err == nil && c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	return req, err
+}
+
+func (c *Client) unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w at %s: %v", ErrUnreachable, c.url, err)
+}
+
+func (c *Client) do(ctx context.Context, verb, path string, body io.Reader) ([]byte, error) {
+	req, err := c.request(ctx, verb, path, body)
 	if err != nil {
 		return nil, err
 	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, fmt.Errorf("%w at %s: %v", ErrUnreachable, c.url, err)
+		return nil, c.unreachable(ctx, err)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
