@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/format/hf"
 	"github.com/openledger/openledger/gpu/format/safetensors"
 	"github.com/openledger/openledger/gpu/format/tokenizer"
@@ -101,11 +100,12 @@ type learned struct {
 	StateRoot string  `json:"state_root"`
 	Program   string  `json:"program"`
 	Seconds   float64 `json:"seconds"`
+	Device    string  `json:"device"`
 }
 
 func (l learned) write(w io.Writer) {
-	fmt.Fprintf(w, "%s  %d of %d weights trained on %d tokens in %d steps, %.1f s  loss %.4f\nroot of %d segments %s\n",
-		l.Out, l.Trained, l.Weights, l.Tokens, l.Steps, l.Seconds, l.Loss, l.Segments, l.Root)
+	fmt.Fprintf(w, "%s  %d of %d weights trained on %d tokens in %d steps, %.1f s  loss %.4f\nroot of %d segments %s\ncomputed by %s\n",
+		l.Out, l.Trained, l.Weights, l.Tokens, l.Steps, l.Seconds, l.Loss, l.Segments, l.Root, l.Device)
 }
 
 // learn runs a job on m and leaves the trainer open for the export.
@@ -136,11 +136,13 @@ func (a *app) learn(cmd *cobra.Command, m *lm.Model, j tune.Job, f *learnFlags) 
 		err = fmt.Errorf("%w; the same command goes on from the last saved state", err)
 	}
 	if err != nil {
-		return nil, learned{}, errors.Join(err, t.Close())
+		_ = t.Close() // a lost device says the same once more
+		return nil, learned{}, err
 	}
 	out := learned{Out: f.out, Weights: m.Config.Arch.Params(), Steps: j.Spec.Steps, Segments: res.Commitment.Segments, Loss: res.Loss,
 		Root: fmt.Sprintf("0x%x", res.Commitment.Root), StateRoot: fmt.Sprintf("0x%x", res.StateRoot),
-		Program: fmt.Sprintf("0x%x", g.ID()), Seconds: math.Round(time.Since(start).Seconds()*1000) / 1000}
+		Program: fmt.Sprintf("0x%x", g.ID()), Seconds: math.Round(time.Since(start).Seconds()*1000) / 1000,
+		Device: m.Device().Info().Name}
 	for _, p := range j.Spec.Trained() {
 		out.Trained += p.Len()
 	}
@@ -171,9 +173,9 @@ func newFinetuneCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "finetune", Short: "Teach a language model a text, on this machine", Args: cobra.NoArgs,
 		Long: "Reads a HuggingFace folder and a text and writes adapters in the layout of PEFT (--lora), the whole model with them merged (--merged), or, without\n" +
-			"--lora, a model whose every weight was trained. Bits are the same on every machine. A run that was stopped goes on with the same command.",
+			"--lora, a model whose every weight was trained. Bits are the same on every machine and card. A run that was stopped goes on with the same command.",
 		Example: "  openledger finetune --base ./tinyllama --lora r=8 --data notes.txt --out ./tuned --merged\n" +
-			"  openledger finetune --base ./tinyllama --lora r=16,alpha=32,targets=q+v --int8 --data notes.txt --out ./adapters",
+			"  openledger finetune --base ./tinyllama --lora r=16,alpha=32,targets=q+v --int8 --data notes.txt --out ./adapters --device 0",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.finetune(cmd, f, base, lora, merged, int8)
 		},
@@ -219,7 +221,7 @@ func (a *app) finetune(cmd *cobra.Command, f learnFlags, base, lora string, merg
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.data, err)
 	}
-	d, err := f.dev.open()
+	d, err := f.dev.open(cmd.Context(), a.progress(cmd))
 	if err != nil {
 		return err
 	}
@@ -231,30 +233,32 @@ func (a *app) finetune(cmd *cobra.Command, f learnFlags, base, lora string, merg
 	if err != nil {
 		return err
 	}
-	m, err := lm.Load(d, folder, lm.Options{Context: f.tokens, Int8: int8})
-	if err != nil {
-		return err
-	}
-	t, out, err := a.learn(cmd, m, j, &f)
-	if err != nil {
-		return err
-	}
-	switch {
-	case adapters.Rank > 0 && !merged:
-		if err = t.SaveAdapters(f.out, filepath.Base(base), alpha); err == nil {
-			err = os.Remove(filepath.Join(f.out, stateFile))
+	return onState(d, f.out, func() error {
+		m, err := lm.Load(d, folder, lm.Options{Context: f.tokens, Int8: int8})
+		if err != nil {
+			return err
 		}
-	case merged && adapters.Rank > 0:
-		if err = t.Merge(); err == nil {
-			err = export(m, &f, folder.JSON, out)
+		t, out, err := a.learn(cmd, m, j, &f)
+		if err != nil {
+			return err
 		}
-	default:
-		err = export(m, &f, folder.JSON, out)
-	}
-	if err != nil {
-		return err
-	}
-	return a.print(cmd, out, out.write)
+		if adapters.Rank > 0 && !merged {
+			if err = t.SaveAdapters(f.out, filepath.Base(base), alpha); err == nil {
+				err = os.Remove(filepath.Join(f.out, stateFile))
+			}
+		} else {
+			if merged && adapters.Rank > 0 {
+				err = t.Merge()
+			}
+			if err == nil {
+				err = export(m, &f, folder.JSON, out)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		return a.print(cmd, out, out.write)
+	})
 }
 
 // parseLoRA reads r=8,alpha=16,targets=q+v; alpha is 2·r if it is not given.
@@ -329,21 +333,23 @@ func (a *app) trainNano(cmd *cobra.Command, f learnFlags, vocab int) error {
 	if err != nil {
 		return err
 	}
-	d, err := f.dev.open()
+	d, err := f.dev.open(cmd.Context(), a.progress(cmd))
 	if err != nil {
 		return err
 	}
-	defer func(d gpu.Device) { d.Close() }(d)
-	m, err := lm.Init(d, c, f.seed, lm.Options{Context: f.tokens})
-	if err != nil {
-		return err
-	}
-	_, out, err := a.learn(cmd, m, j, &f)
-	if err != nil {
-		return err
-	}
-	if err := export(m, &f, json, out); err != nil {
-		return err
-	}
-	return a.print(cmd, out, out.write)
+	defer d.Close()
+	return onState(d, f.out, func() error {
+		m, err := lm.Init(d, c, f.seed, lm.Options{Context: f.tokens})
+		if err != nil {
+			return err
+		}
+		_, out, err := a.learn(cmd, m, j, &f)
+		if err == nil {
+			err = export(m, &f, json, out)
+		}
+		if err != nil {
+			return err
+		}
+		return a.print(cmd, out, out.write)
+	})
 }

@@ -148,28 +148,15 @@ func onDevice(ctx context.Context, which, flag string, answer any, job func(d *c
 		defer d.Close()
 		return job(d)
 	}
-	exe, err := os.Executable()
+	exe, cards, err := chosenCards(ctx, which)
 	if err != nil {
 		return err
 	}
-	index, err := strconv.Atoi(which)
-	if err != nil {
-		return usage("--device %q: write cpu or the number of a card; openledger gpu list shows them", which)
-	}
-	cards, err := host.Cards(ctx, exe)
+	memory, err := host.ParseMemory("", cards[0].Memory)
 	if err != nil {
 		return err
 	}
-	for _, c := range cards {
-		if c.Index == index {
-			memory, err := host.ParseMemory("", c.Memory)
-			if err != nil {
-				return err
-			}
-			return host.Ask(ctx, exe, answer, flag, "--device", c.UUID, "--memory", strconv.FormatUint(memory, 10))
-		}
-	}
-	return &exitError{exitNotFound, fmt.Errorf("there is no card %d; openledger gpu list shows %d", index, len(cards))}
+	return host.Ask(ctx, exe, answer, flag, "--device", cards[0].UUID, "--memory", strconv.FormatUint(memory, 10))
 }
 
 type selfTest struct {
@@ -215,7 +202,7 @@ func newGPUSelfTestCmd(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&exhaustive, "exhaustive", false, "many cases of each operation")
-	cmd.Flags().StringVar(&which, "device", "cpu", "cpu, or the number of a card")
+	cmd.Flags().StringVar(&which, "device", "cpu", "cpu, or the number or UUID of a card")
 	return cmd
 }
 
@@ -241,7 +228,7 @@ func newGPUBenchCmd(a *app) *cobra.Command {
 			return a.print(cmd, r, func(w io.Writer) { printBench(w, r.Rows) })
 		},
 	}
-	cmd.Flags().StringVar(&which, "device", "cpu", "cpu, or the number of a card")
+	cmd.Flags().StringVar(&which, "device", "cpu", "cpu, or the number or UUID of a card")
 	return cmd
 }
 

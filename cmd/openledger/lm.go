@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -15,69 +14,20 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/openledger/openledger/gpu"
-	"github.com/openledger/openledger/gpu/cpu"
 	"github.com/openledger/openledger/gpu/format/hf"
 	"github.com/openledger/openledger/gpu/format/tokenizer"
 	"github.com/openledger/openledger/gpu/lm"
-	"github.com/openledger/openledger/gpu/ref"
 	"github.com/openledger/openledger/gpu/tune"
 )
-
-// deviceFlags choose where a language model is computed.
-type deviceFlags struct {
-	device string
-	memory float64
-}
-
-func (f *deviceFlags) bind(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.device, "device", "cpu", "cpu, or ref: the definition, slow")
-	cmd.Flags().Float64Var(&f.memory, "memory", 0, "most memory in GiB (default: what the machine has free)")
-}
-
-// open opens the device with a bound on its memory, so that what does not fit is an
-// error and not the end of the process.
-func (f *deviceFlags) open() (gpu.Device, error) {
-	if f.memory < 0 || f.memory > 1<<30 {
-		return nil, usage("--memory %g: a number of GiB above 0", f.memory)
-	}
-	most := uint64(f.memory * (1 << 30))
-	if most == 0 {
-		most = freeMemory()
-	}
-	switch f.device {
-	case "cpu":
-		return cpu.New(cpu.Options{Memory: most, Force: os.Getenv("OPENLEDGER_CPU")})
-	case "ref":
-		return ref.New(most), nil
-	}
-	return nil, usage("--device %q: use cpu or ref", f.device)
-}
-
-// freeMemory is what the machine can give without swapping, as Linux says; elsewhere
-// 8 GiB.
-func freeMemory() uint64 {
-	if f, err := os.Open("/proc/meminfo"); err == nil {
-		defer f.Close()
-		for s := bufio.NewScanner(f); s.Scan(); {
-			if fields := strings.Fields(s.Text()); len(fields) > 1 && fields[0] == "MemAvailable:" {
-				if kib, err := strconv.ParseUint(fields[1], 10, 50); err == nil && kib > 0 {
-					return kib << 10
-				}
-			}
-		}
-	}
-	return 8 << 30
-}
 
 func newGenerateCmd(a *app) *cobra.Command {
 	var f generateFlags
 	cmd := &cobra.Command{
 		Use: "generate", Short: "Continue a text with a language model on this machine", Args: cobra.NoArgs,
 		Long: "Loads a HuggingFace folder (Llama, Mistral, Qwen2) and writes the answer as it comes. No network, no node. Equal model, prompt, settings\n" +
-			"and seed give the same answer on every machine. With --chat the prompt is a message in the model's own style.",
+			"and seed give the same answer on every machine and card. With --chat the prompt is a message in the model's own style.",
 		Example: "  openledger generate --model ./tinyllama --prompt \"The ledger\" --max-tokens 64 --temperature 0.8 --seed 1\n" +
-			"  openledger generate --model ./tinyllama --prompt \"What is a ledger?\" --chat --int8",
+			"  openledger generate --model ./tinyllama --prompt \"What is a ledger?\" --chat --int8 --device auto",
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.generate(cmd, f) },
 	}
 	fl := cmd.Flags()
@@ -113,6 +63,7 @@ type generated struct {
 	Reason          lm.Reason `json:"reason"`
 	PromptTokens    int       `json:"prompt_tokens"`
 	Tokens          []uint32  `json:"tokens"`
+	Device          string    `json:"device"`
 	TokensPerSecond float64   `json:"tokens_per_second"`
 }
 
@@ -129,11 +80,12 @@ func (a *app) generate(cmd *cobra.Command, f generateFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	d, err := f.dev.open()
+	d, err := f.dev.open(cmd.Context(), a.progress(cmd))
 	if err != nil {
 		return err
 	}
 	defer d.Close()
+	defer func() { err = lost(err, d, nil) }()
 	m, err := lm.Load(d, folder, lm.Options{Context: f.context, Int8: f.int8})
 	if err != nil {
 		return err
@@ -147,7 +99,7 @@ func (a *app) generate(cmd *cobra.Command, f generateFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	out := generated{PromptTokens: len(prompt), Tokens: []uint32{}}
+	out := generated{PromptTokens: len(prompt), Tokens: []uint32{}, Device: d.Info().Name}
 	var first time.Time
 	emit, rest := lm.Texts(folder.Tokenizer, func(id uint32, text string) error {
 		if len(out.Tokens) == 0 {

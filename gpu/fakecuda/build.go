@@ -21,6 +21,7 @@ const (
 	Memory     = "FAKECUDA_MEMORY"  // bytes of each device (2^30)
 	LaunchCode = "FAKECUDA_LAUNCH"  // what a launch returns
 	After      = "FAKECUDA_AFTER"   // launches that go well before LaunchCode, Abort, Hang or Flip takes effect (0)
+	Once       = "FAKECUDA_ONCE"    // a file: these take effect only while it exists
 	Abort      = "FAKECUDA_ABORT"   // 1: a launch ends the process
 	Hang       = "FAKECUDA_HANG"    // 1: a launch never returns
 	Flip       = "FAKECUDA_FLIP"    // 1: a launch turns a bit of its result

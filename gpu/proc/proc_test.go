@@ -44,7 +44,7 @@ type faulty struct{ gpu.Device }
 func (f faulty) Sync() error {
 	switch os.Getenv(mode) {
 	case "crash":
-		os.Stderr.WriteString("driver fell over")
+		os.Stderr.WriteString("driver fell over\n\ngoroutine 1 [running]:\n" + strings.Repeat("main.main()\n", 1000))
 		os.Exit(134)
 	case "hang":
 		unix.Pause()
@@ -149,6 +149,9 @@ func TestGPU07LossesAreTold(t *testing.T) {
 			d := start(t, c.how, c.deadline)
 			if err := d.Sync(); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("%v", err)
+			}
+			if err := d.Sync(); strings.Contains(err.Error(), "goroutine") {
+				t.Errorf("stacks: %v", err)
 			}
 			if _, err := d.Alloc(fx.F32, 1); !errors.Is(err, c.is) {
 				t.Errorf("after the loss: %v", err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -133,29 +134,33 @@ func Files() (requests, replies *os.File, shared []byte, err error) {
 	return os.NewFile(fdRequests, "requests"), os.NewFile(fdReplies, "replies"), shared, nil
 }
 
-// tail keeps the last bytes of what a worker says.
+// tail keeps the first and the last bytes of what a worker says.
 type tail struct {
-	mu sync.Mutex
-	b  []byte
+	mu          sync.Mutex
+	first, last []byte
 }
 
-const tailBytes = 2048
+const tailBytes = 1024
 
 func (t *tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.b = append(t.b, b...)
-	if len(t.b) > tailBytes {
-		t.b = append(t.b[:0], t.b[len(t.b)-tailBytes:]...)
+	n := min(tailBytes-len(t.first), len(b))
+	t.first, t.last = append(t.first, b[:n]...), append(t.last, b[n:]...)
+	if len(t.last) > tailBytes {
+		t.last = append(t.last[:0], t.last[len(t.last)-tailBytes:]...)
 	}
 	return len(b), nil
 }
 
+// String leaves out the stacks of goroutines, which follow the words of a crash.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.b) == 0 {
+	text := string(t.first) + string(t.last)
+	text, _, _ = strings.Cut(text, "\ngoroutine ")
+	if text = strings.TrimSpace(text); text == "" {
 		return "it said nothing"
 	}
-	return fmt.Sprintf("it said: %s", t.b)
+	return "it said: " + text
 }

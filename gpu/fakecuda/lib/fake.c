@@ -165,7 +165,8 @@ int cuLaunchKernel(void *f, unsigned int gx, unsigned int gy, unsigned int gz, u
 	const void *x[6];
 	for (int i = 0; i < 6; i++) x[i] = (const void *)(uintptr_t)p[8 + i];
 	void *y = (void *)(uintptr_t)p[14];
-	int fault = atomic_fetch_add(&launches, 1) >= env("FAKECUDA_AFTER", 0);
+	const char *once = getenv("FAKECUDA_ONCE");
+	int fault = atomic_fetch_add(&launches, 1) >= env("FAKECUDA_AFTER", 0) && (!once || !*once || access(once, F_OK) == 0);
 	if (fault && env("FAKECUDA_ABORT", 0)) abort();
 	while (fault && env("FAKECUDA_HANG", 0)) pause();
 	if (fault && env("FAKECUDA_LAUNCH", OK)) return (int)env("FAKECUDA_LAUNCH", OK);
