@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets: build demo test deps gpu reproduce lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench clean
+# Targets: build demo test deps gpu reproduce lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench bench-peers clean
 
 SHELL  := /usr/bin/env bash
 BIN    := bin/openledger
@@ -14,7 +14,7 @@ RACE   := ./node/... ./p2p/... ./rpc/... ./gpu/proc
 # What binds the driver of a card needs cgo and our header of its interface, not the vendor's toolkit; its folder leaves no trace.
 CUDA   := CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/gpu/driver/include -ffile-prefix-map=$(CURDIR)=."
 
-.PHONY: build demo test deps gpu reproduce lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench clean
+.PHONY: build demo test deps gpu reproduce lint ptx ptx-check fuzz sim simnet twins explore model traces mutants fx-exhaustive crash e2e join compare compare-test kernels kernels-check bench bench-peers clean
 
 # With a C compiler that finds its headers, on Linux, the program can bind the driver of NVIDIA cards; without, it is the same node
 # on the CPU.
@@ -162,8 +162,15 @@ join:
 kernels kernels-check:
 	go test -tags kerngen -count=1 ./gpu/cpu/kern/gen $(if $(filter kernels,$@),-args -write)
 
+# The tensor engine against the limits of this machine; and beside PEERS, as far as PYTHON has them installed: what is missing is
+# named with the command that installs it. Alone on the machine, or the figures mean little.
+PEERS  ?= openblas torch llama.cpp
+PYTHON ?= python3
 bench:
-	go test ./... -run '^$$' -bench . -benchtime 1s
+	@$(PYTHON) docs/bench/peers.py
+
+bench-peers:
+	@$(PYTHON) docs/bench/peers.py --pairs $(PAIRS) --peers $(PEERS)
 
 clean:
 	rm -rf bin openledger-demo

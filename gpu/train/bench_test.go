@@ -10,8 +10,9 @@ import (
 	"github.com/openledger/openledger/poa/program"
 )
 
-// BenchmarkRun trains each model on the digits with its defaults, and a larger one,
-// in plain code and by the processor's kernels.
+// BenchmarkRun trains each model on the digits with its defaults, and a larger one
+// for 100 steps, in plain code and by the processor's kernels. docs/bench/mlp.py does
+// the same in PyTorch.
 func BenchmarkRun(b *testing.B) {
 	for _, c := range []struct {
 		name, model string
@@ -25,7 +26,7 @@ func BenchmarkRun(b *testing.B) {
 					b.Fatal(err)
 				}
 				if c.hidden > 32 {
-					spec.Hidden, spec.Segments, spec.StepsPerSegment = c.hidden, 1, 20
+					spec.Hidden, spec.Segments, spec.StepsPerSegment = c.hidden, 1, 100
 				}
 				for b.Loop() {
 					if _, err := train.Run(train.Job{Spec: spec, Data: fit}, train.Options{Plain: plain}); err != nil {
