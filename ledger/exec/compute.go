@@ -35,8 +35,8 @@ func (m *machine) computeRegister(p *tx.ComputeRegister) error {
 }
 
 // offerPost offers answers of a model. Errors: TskBond for a sender that is no
-// operator, ObjUnknown for the model, LicPurpose if its terms do not permit
-// inference for money, ObjWindowClosed for a time that has passed, ObjDeposit.
+// operator, ObjUnknown for the model, PoaNoMethod for one without attribution,
+// LicPurpose if its terms do not permit inference for money, ObjWindowClosed for a time that has passed, ObjDeposit.
 func (m *machine) offerPost(p *tx.OfferPost) error {
 	if !m.has(state.OperatorKey(m.sender())) {
 		return tx.Errorf(tx.TskBond, "%v is no registered operator", m.sender())
@@ -44,6 +44,9 @@ func (m *machine) offerPost(p *tx.OfferPost) error {
 	model, ok := load[state.Model](m, state.ModelKey(p.Model))
 	if !ok {
 		return tx.Errorf(tx.ObjUnknown, "no model %v", p.Model)
+	}
+	if model.AttrMethod == tx.NoAttribution {
+		return tx.Errorf(tx.PoaNoMethod, "model %v names no attribution: nobody would be paid for its answers", p.Model)
 	}
 	if err := m.permits(model.Terms, state.TermsInfer|state.TermsCommercial); err != nil {
 		return err

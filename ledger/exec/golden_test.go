@@ -34,7 +34,7 @@ func (n nodes) Node(key []byte) ([]byte, error) {
 // with the committed ones: any change of an effect, an encoding or an order shows.
 func TestTST07TwoHundredBlocksGiveTheSameRoots(t *testing.T) {
 	w := newWorld(t)
-	stream := detrand.NewSplitMix(13)
+	stream := detrand.NewSplitMix(16)
 	g := newGen(w, func(n int) int { return int(stream.Below(uint64(n))) })
 	var all []merkle.KV
 	for _, k := range w.view.keys {

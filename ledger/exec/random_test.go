@@ -33,8 +33,8 @@ type gen struct {
 func newGen(w *world, pick chooser) *gen {
 	return &gen{w: w, pick: pick, payers: map[ID]int{}, cums: map[ID]fixed.Amount{}, objects: map[tx.Kind][]ID{
 		tx.KindDatanetCreate:   {w.net, w.closedNet},
-		tx.KindTrainDescriptor: {w.trained, w.job, w.posted, w.claimed},
-		tx.KindModelManifest:   {w.model},
+		tx.KindTrainDescriptor: {w.trained, w.job, w.adapted, w.posted, w.claimed},
+		tx.KindModelManifest:   {w.model, w.base, w.tuned},
 		tx.KindOfferPost:       {w.offer},
 	}}
 }
@@ -116,14 +116,19 @@ func (g *gen) data() (int, tx.Payload) {
 	case tx.KindDatasetUpload:
 		p := w.upload(string(rune('a' + g.pick(20))))
 		p.Datanet, p.Stake = g.object(tx.KindDatanetCreate), g.amount()
+		p.Features *= uint64(g.pick(2))
 		return who, p
 	case tx.KindComputeRegister:
 		return who, &tx.ComputeRegister{DeviceClass: "cpu", PeerID: []byte{1}, Bond: g.amount()}
 	case tx.KindOfferPost:
-		return who, &tx.OfferPost{Model: w.model, Ask: g.amount(), ValidUntil: startMS + uint64(g.pick(100_000))}
+		return who, &tx.OfferPost{Model: []ID{w.model, w.model, w.model, w.base}[g.pick(4)], Ask: g.amount(), ValidUntil: startMS + uint64(g.pick(100_000))}
 	case tx.KindModelManifest:
 		p := w.manifest()
 		p.Task, p.Stake = g.object(tx.KindTrainDescriptor), g.amount()
+		if g.pick(3) == 0 {
+			p = w.manifestOf([]ID{p.Task, {}}[g.pick(2)])
+			p.Stake = fixed.OPEN * fixed.Amount(g.pick(6))
+		}
 		if t, err := state.GetTask(w.view, p.Task); err == nil && t.Output != nil && g.pick(4) > 0 {
 			who, p.WeightsRoot = g.number(t.Spec.Requester), t.Output.Verdict.OutputRoot
 		}
@@ -156,7 +161,7 @@ func (g *gen) work() (int, tx.Payload) {
 	case task.Posted:
 		return op1 + g.pick(4), &tx.TaskClaim{Task: id}
 	case task.Assigned:
-		p := w.commit(id, []uint64{8, 4, 1}[g.pick(3)])
+		p := w.commit(id, []uint64{8, 4, 5, 1}[g.pick(4)])
 		p.OutputRoot = said.OutputRoot
 		return who, p
 	case task.Committed:
@@ -168,6 +173,12 @@ func (g *gen) work() (int, tx.Payload) {
 	if g.pick(2) == 0 {
 		p = w.attribute()
 		p.Attribute.K = uint64(1 + g.pick(program.MaxK))
+	}
+	if g.pick(3) == 0 {
+		p = []*tx.TrainDescriptor{w.learn(), w.adapt(), w.evaluate(), w.answer(), w.table()}[g.pick(5)]
+		if p.Model != (ID{}) && g.pick(2) == 0 {
+			p.Model = g.object(tx.KindModelManifest)
+		}
 	}
 	p.Price, p.CheckFee = g.amount(), g.amount()
 	p.ClaimMS, p.WorkMS, p.CheckMS, p.RevealMS = g.window(), g.window(), g.window(), g.window()
@@ -327,6 +338,7 @@ func FuzzApplyPayload(f *testing.F) {
 	base := newWorld(f)
 	for _, p := range []tx.Payload{
 		&tx.Transfer{To: addr(1), Amount: 1}, base.upload("new"), base.train(), base.attribute(), base.attribution(),
+		base.learn(), base.adapt(), base.evaluate(), base.table(), base.imported(), base.uploadText("new"),
 		&tx.TaskClaim{Task: base.posted}, base.commit(base.claimed, 8), &tx.ChannelClose{Channel: base.model},
 		&tx.ChannelOpen{Payee: addr(op1), Deposit: 5, WindowMS: 1_000, ExpiryMS: startMS + 50_000, MaxLanes: 1},
 	} {

@@ -171,6 +171,8 @@ func TestOfferPostRefusals(t *testing.T) {
 	refuse(t, newWorld(t), []refusal{
 		{"by someone who is no operator", stranger, nil, offer(none), tx.TskBond},
 		{"of an unknown model", op1, nil, offer(func(w *world, p *tx.OfferPost) { p.Model = rootOf("none") }), tx.ObjUnknown},
+		{"of a model from elsewhere", op1, nil, offer(func(w *world, p *tx.OfferPost) { p.Model = w.base }), tx.PoaNoMethod},
+		{"of adapters", op1, nil, offer(func(w *world, p *tx.OfferPost) { p.Model = w.tuned }), tx.PoaNoMethod},
 		{"of a model that may not be sold", op1, lock, offer(none), tx.LicPurpose},
 		{"until a time that has passed", op1, nil, offer(func(w *world, p *tx.OfferPost) { p.ValidUntil = startMS }), tx.ObjWindowClosed},
 		{"no money for the state deposit", stranger, bare, offer(none), tx.ObjDeposit},

@@ -148,6 +148,20 @@ func TestModelManifestRefusals(t *testing.T) {
 		{"of an unknown task", requester, nil, manifest(func(w *world, p *tx.ModelManifest) { p.Task = rootOf("none") }), tx.ObjUnknown},
 		{"of a task that is not settled", requester, nil, manifest(func(w *world, p *tx.ModelManifest) { p.Task = w.claimed }), tx.TskPhase},
 		{"of an attribution", requester, nil, manifest(func(w *world, p *tx.ModelManifest) { p.Task = w.job }), tx.TskPhase},
+		{"of an attribution, without attribution", requester, nil, func(w *world) tx.Payload { return w.manifestOf(w.job) }, tx.TskPhase},
+		{"of a training task, without attribution", requester, fresh, func(w *world) tx.Payload { return w.manifestOf(w.trained) }, tx.TskPhase},
+		{"of learning, with attribution", requester, nil, manifest(func(w *world, p *tx.ModelManifest) { p.Task = w.adapted }), tx.TskPhase},
+		{"a second model of one task of learning", requester, nil, func(w *world) tx.Payload { return w.manifestOf(w.adapted) }, tx.ObjExists},
+		{"of no task, with the stake of others", requester, nil, func(w *world) tx.Payload {
+			p := w.imported()
+			p.Stake--
+			return p
+		}, tx.StkBondLow},
+		{"of no task, under terms that do not permit answers", requester, nil, func(w *world) tx.Payload {
+			p := w.imported()
+			p.Terms = w.closed
+			return p
+		}, tx.LicPurpose},
 		{"of another requester's task", stranger, fresh, manifest(none), tx.ObjOwner},
 		{"with other weights", requester, fresh, manifest(func(w *world, p *tx.ModelManifest) { p.WeightsRoot = rootOf("x") }), tx.TskProof},
 		{"with another file", requester, fresh, manifest(func(w *world, p *tx.ModelManifest) { p.Weights = content.Sum([]byte("x")) }), tx.TskProof},
@@ -180,6 +194,7 @@ func TestAttributionCommitRefusals(t *testing.T) {
 	refuse(t, newWorld(t), []refusal{
 		{"of an unknown model", requester, nil, attr(func(w *world, p *tx.AttributionCommit) { p.Model = rootOf("none") }), tx.ObjUnknown},
 		{"by another account", stranger, nil, attr(none), tx.ObjOwner},
+		{"of a language model", requester, nil, attr(func(w *world, p *tx.AttributionCommit) { p.Model = w.tuned }), tx.PoaNoMethod},
 		{"under another rule", requester, nil, attr(func(w *world, p *tx.AttributionCommit) { p.Rule = "poa/2" }), tx.PoaRuleInactive},
 		{"a second time", requester, func(w *world) { w.do(requester, w.attribution()) }, attr(none), tx.ObjExists},
 		{"a bond below the minimum", requester, nil, attr(func(w *world, p *tx.AttributionCommit) { p.Bond-- }), tx.StkBondLow},

@@ -12,19 +12,18 @@ import (
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/task"
 	"github.com/openledger/openledger/ledger/tx"
-	"github.com/openledger/openledger/poa/checkpoint"
 )
 
 // trainDescriptor posts a task and puts price and check fee into escrow. Errors:
-// ObjUnknown for a dataset, LicPurpose, EncField if the datasets do not fit the
+// ObjUnknown for a dataset or model, LicPurpose, EncField if they do not fit the
 // program, TskEscrow, ObjDeposit. Spec: TASK-02.
 func (m *machine) trainDescriptor(p *tx.TrainDescriptor) error {
-	segments, err := m.fitDatasets(p)
+	segments, err := m.fit(p)
 	if err != nil {
 		return err
 	}
 	spec := task.Spec{Requester: m.sender(), Kind: task.Kind(p.TaskKind), Train: p.Train, Attribute: p.Attribute,
-		Datasets: p.Datasets, Validation: p.Validation, Segments: segments, Price: p.Price, CheckFee: p.CheckFee,
+		Learn: p.Learn, Ask: p.Ask, Model: p.Model, Datasets: p.Datasets, Validation: p.Validation, Segments: segments, Price: p.Price, CheckFee: p.CheckFee,
 		ClaimMS: p.ClaimMS, WorkMS: p.WorkMS, CheckMS: p.CheckMS, RevealMS: p.RevealMS}
 	id := m.newID(0)
 	t := task.Post(spec, m.now())
@@ -39,47 +38,6 @@ func (m *machine) trainDescriptor(p *tx.TrainDescriptor) error {
 	m.addDue(state.DueCTime, t.DueMS, state.DueTask, id[:])
 	m.done([]ID{id, ID(m.sender())}, uint64(p.Price), uint64(p.CheckFee), uint64(t.Deposit))
 	return nil
-}
-
-// fitDatasets checks that every dataset of a task exists, may be trained on, and
-// has the features of the program, and returns the number of segments.
-func (m *machine) fitDatasets(p *tx.TrainDescriptor) (uint64, error) {
-	val, err := m.trainable(p.Validation)
-	if err != nil {
-		return 0, err
-	}
-	want := val.Features
-	if p.Train != nil {
-		want = p.Train.Features
-	}
-	if val.Features != want {
-		return 0, tx.Errorf(tx.EncField, "validation has %d features, want %d", val.Features, want)
-	}
-	for _, id := range p.Datasets {
-		d, err := m.trainable(id)
-		if err != nil {
-			return 0, err
-		}
-		if d.Features != want {
-			return 0, tx.Errorf(tx.EncField, "dataset %v has %d features, want %d", id, d.Features, want)
-		}
-	}
-	if p.Train != nil {
-		return p.Train.Segments, nil
-	}
-	n := p.Attribute.Segments(val.Rows)
-	if n > checkpoint.MaxSegments { // nobody could commit to it
-		return 0, tx.Errorf(tx.EncField, "%d segments of %d validation rows, at most %d; take more rows for each", n, p.Attribute.Rows, checkpoint.MaxSegments)
-	}
-	return n, nil
-}
-
-func (m *machine) trainable(id ID) (state.Dataset, error) {
-	d, ok := load[state.Dataset](m, state.DatasetKey(id))
-	if !ok {
-		return d, tx.Errorf(tx.ObjUnknown, "no dataset %v", id)
-	}
-	return d, m.permits(d.Terms, state.TermsTrain)
 }
 
 // taskCode maps the errors of the table to codes.

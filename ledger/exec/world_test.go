@@ -14,6 +14,7 @@ import (
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/task"
 	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/poa/decoder"
 	"github.com/openledger/openledger/poa/program"
 )
 
@@ -39,6 +40,9 @@ type world struct {
 	trained, job    ID // settled tasks: training; attribution over the same data
 	posted, claimed ID // tasks that wait for a claim; a result of op1
 	model, offer    ID
+	text            ID // a dataset without features
+	base, tuned     ID // language models: from elsewhere; adapters of it
+	adapted         ID // the settled task that made them
 }
 
 // closedTerms permit nothing but redistribution.
@@ -74,6 +78,10 @@ func newWorld(t testing.TB) *world {
 	w.job = w.settle(w.attribute(), 4)
 	w.model = w.do(requester, w.manifest())
 	w.offer = w.do(op1, &tx.OfferPost{Model: w.model, Ask: 5_000, ValidUntil: startMS * 2})
+	w.text = w.do(owner, w.uploadText("text"))
+	w.base = w.do(requester, w.imported())
+	w.adapted = w.settle(w.adapt(), 5)
+	w.tuned = w.do(requester, w.manifestOf(w.adapted))
 	w.posted = w.do(requester, w.train())
 	w.claimed = w.do(requester, w.train())
 	w.do(op1, &tx.TaskClaim{Task: w.claimed})
@@ -116,6 +124,62 @@ func (w *world) attribute() *tx.TrainDescriptor {
 func (w *world) manifest() *tx.ModelManifest {
 	return &tx.ModelManifest{Name: "m", Task: w.trained, WeightsRoot: rootOf("out"), Weights: content.Sum([]byte("out")),
 		Bytes: 2_600, Terms: w.ccby, Royalty: 1_000, AttrMethod: program.KNN, K: 5, Stake: fixed.OPEN}
+}
+
+func (w *world) uploadText(name string) *tx.DatasetUpload {
+	p := w.upload(name)
+	p.Features = 0
+	return p
+}
+
+// learn makes a small language model from nothing, in 5 segments.
+func (w *world) learn() *tx.TrainDescriptor {
+	p := w.train()
+	p.TaskKind, p.Train, p.Datasets, p.Validation = uint8(task.Learn), nil, []ID{w.text}, ID{}
+	p.Learn = &decoder.Learn{Net: decoder.Net{Arch: decoder.Arch{Layers: 2, Hidden: 32, Inner: 64, Heads: 4, KVHeads: 2, HeadDim: 8, Vocab: 512,
+		Positions: 64, Eps: 0x3727c5ac}}, Seqs: 4, Tokens: 64, Steps: 99, StepsPerSegment: 20, Optimizer: decoder.SGD, Rate: lr}
+	return p
+}
+
+// adapt makes adapters of the model from elsewhere.
+func (w *world) adapt() *tx.TrainDescriptor {
+	p := w.learn()
+	p.Model, p.Learn.Net.LoRA = w.base, decoder.LoRA{Rank: 4, Scale: lr, Targets: []string{"q", "v"}}
+	return p
+}
+
+// evaluate asks the model from elsewhere about a text of 100 lines, in 4 segments.
+func (w *world) evaluate() *tx.TrainDescriptor {
+	p := w.learn()
+	p.TaskKind, p.Learn, p.Model, p.Ask = uint8(task.Evaluate), nil, w.base, &decoder.Ask{Rows: 25, Tokens: 64}
+	return p
+}
+
+func (w *world) answer() *tx.TrainDescriptor {
+	p := w.evaluate()
+	p.TaskKind, p.Ask.Max = uint8(task.Answer), 8
+	return p
+}
+
+// table asks the trained model about rows of 64 features, in 4 segments.
+func (w *world) table() *tx.TrainDescriptor {
+	p := w.evaluate()
+	p.Model, p.Datasets, p.Ask = w.model, []ID{w.data}, &decoder.Ask{Rows: 25}
+	return p
+}
+
+// imported publishes a language model that no task made.
+func (w *world) imported() *tx.ModelManifest {
+	p := w.manifestOf(ID{})
+	p.Stake = 4 * fixed.OPEN
+	return p
+}
+
+// manifestOf publishes what a task of learning made.
+func (w *world) manifestOf(id ID) *tx.ModelManifest {
+	p := w.manifest()
+	p.Task, p.AttrMethod, p.K, p.Royalty = id, tx.NoAttribution, 0, 0
+	return p
 }
 
 func (w *world) attribution() *tx.AttributionCommit {

@@ -106,7 +106,8 @@ type Datanet struct {
 	Deposit   fixed.Amount `json:"deposit"`
 }
 
-// Dataset is a registered dataset; it is active at once. Spec: DAT-02.
+// Dataset is a registered dataset; it is active at once. Features is 0 for a text.
+// Spec: DAT-02.
 type Dataset struct {
 	_         struct{}     `cbor:",toarray"`
 	Owner     keys.Address `json:"owner"`
@@ -127,12 +128,16 @@ type Dataset struct {
 }
 
 // Model is an immutable model version. Datasets and Validation are those of its
-// training task. Royalty is base units per request. Spec: MOD-01.
+// task; a model that no task made is Unreplayed, with Task zero. Base is the model
+// whose adapters these weights are, zero for whole weights. Royalty is base units
+// per request. Spec: MOD-01, MOD-02.
 type Model struct {
 	_           struct{}     `cbor:",toarray"`
 	Owner       keys.Address `json:"owner"`
 	Name        string       `json:"name"`
 	Task        ID           `json:"task"`
+	Unreplayed  bool         `json:"unreplayed"`
+	Base        ID           `json:"base"`
 	WeightsRoot ID           `json:"weights_root"`
 	Weights     content.ID   `json:"weights_cid"`
 	Bytes       uint64       `json:"bytes"`

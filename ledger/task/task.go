@@ -10,6 +10,7 @@ import (
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/channel"
+	"github.com/openledger/openledger/poa/decoder"
 	"github.com/openledger/openledger/poa/program"
 )
 
@@ -41,19 +42,21 @@ type Kind uint8
 
 // The kinds.
 const (
-	Train     Kind = 1
-	Attribute Kind = 2
+	Train     Kind = 1 // a model of tables
+	Attribute Kind = 2 // whose rows speak for whom
+	Learn     Kind = 3 // a language model, or adapters of one
+	Evaluate  Kind = 4 // what a model says, against what is so
+	Answer    Kind = 5 // what a model says
 )
+
+var kindNames = [...]string{"unknown", "train", "attribute", "learn", "evaluate", "answer"}
 
 // String returns the word for people.
 func (k Kind) String() string {
-	switch k {
-	case Train:
-		return "train"
-	case Attribute:
-		return "attribute"
+	if int(k) < len(kindNames) {
+		return kindNames[k]
 	}
-	return "unknown"
+	return kindNames[0]
 }
 
 // State is where a task stands.
@@ -106,7 +109,7 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // UnmarshalText reads what String writes. Errors: ErrName.
 func (k *Kind) UnmarshalText(b []byte) error {
-	for i := Train; i <= Attribute; i++ {
+	for i := Train; i <= Answer; i++ {
 		if i.String() == string(b) {
 			*k = i
 			return nil
@@ -116,14 +119,19 @@ func (k *Kind) UnmarshalText(b []byte) error {
 }
 
 // Spec is what a requester posts; it never changes. Price and CheckFee are base
-// units, windows chain milliseconds. Exactly one of Train and Attribute is set.
-// Segments is how many segment leaves the work has. Spec: TASK-02.
+// units, windows chain milliseconds. Exactly one of Train, Attribute, Learn and Ask
+// is set, as Kind says. Model is the base of Learn or what Ask asks, Validation for
+// Train and Attribute; both are zero for none. Segments is how many segment leaves
+// the work has. Spec: TASK-02.
 type Spec struct {
 	_          struct{}           `cbor:",toarray"`
 	Requester  keys.Address       `json:"requester"`
 	Kind       Kind               `json:"kind"`
 	Train      *program.Train     `json:"train,omitempty"`
 	Attribute  *program.Attribute `json:"attribute,omitempty"`
+	Learn      *decoder.Learn     `json:"learn,omitempty"`
+	Ask        *decoder.Ask       `json:"ask,omitempty"`
+	Model      ID                 `json:"model"`
 	Datasets   []ID               `json:"datasets"`
 	Validation ID                 `json:"validation"`
 	Segments   uint64             `json:"segments"`

@@ -88,6 +88,7 @@ const (
 	PoaRuleInactive Code = 3003
 	PoaSumMismatch  Code = 3004
 	PoaParamsSize   Code = 3005
+	PoaNoMethod     Code = 3006
 )
 
 // Codes lists every code with its name and one sentence for people, ascending.
@@ -158,6 +159,7 @@ var Codes = []struct {
 	{PoaRuleInactive, "poa_rule_inactive", "the attribution rule is not active"},
 	{PoaSumMismatch, "poa_sum_mismatch", "the weights do not match the job's result"},
 	{PoaParamsSize, "poa_params_size", "the parameters are larger than 2 KiB"},
+	{PoaNoMethod, "poa_no_method", "the model's answers are attributed to nobody, so they cannot be sold"},
 }
 
 // String returns the stable name, "ok" for 0.

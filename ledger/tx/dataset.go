@@ -13,10 +13,12 @@ const (
 	MaxName         = 64
 	MaxDatasetRows  = 1 << 24
 	MaxDatasetBytes = 1 << 36
+	MaxTextBytes    = 64 << 20 // of a text
 )
 
-// DatasetUpload (0301) registers a dataset in a Datanet. Content is the BLAKE3 id
-// of the CSV bytes, RowRoot the RFC 6962 root over its rows, Manifest the SHA-256
+// DatasetUpload (0301) registers a dataset in a Datanet: a table, or with Features
+// = 0 a text, whose rows are its lines that are not blank. Content is the BLAKE3 id
+// of the file's bytes, RowRoot the root over its rows (LIN-01), Manifest the SHA-256
 // id of the manifest. Stake is in base units. Spec: DAT-02.
 type DatasetUpload struct {
 	_        struct{}     `cbor:",toarray"`
@@ -40,6 +42,10 @@ func (*DatasetUpload) Writes() uint64 { return 6 }
 
 // Check implements Payload.
 func (p *DatasetUpload) Check() error {
+	most := uint64(MaxDatasetBytes)
+	if p.Features == 0 {
+		most = MaxTextBytes
+	}
 	return checks(
 		object("datanet", p.Datanet),
 		name("name", p.Name, MaxName),
@@ -47,8 +53,8 @@ func (p *DatasetUpload) Check() error {
 		object("row_root", p.RowRoot),
 		sha256cid("manifest_cid", p.Manifest),
 		within("rows", p.Rows, 1, MaxDatasetRows),
-		within("features", p.Features, 1, program.MaxFeatures),
-		within("bytes", p.Bytes, 1, MaxDatasetBytes),
+		within("features", p.Features, 0, program.MaxFeatures),
+		within("bytes", p.Bytes, 1, most),
 		object("terms", p.Terms),
 		positive("stake", p.Stake),
 	)

@@ -13,6 +13,7 @@ import (
 	"github.com/openledger/openledger/internal/vrf"
 	"github.com/openledger/openledger/ledger/channel"
 	"github.com/openledger/openledger/ledger/task"
+	"github.com/openledger/openledger/poa/decoder"
 	"github.com/openledger/openledger/poa/program"
 )
 
@@ -34,6 +35,12 @@ func edit[P Payload](t testing.TB, name string, f func(p P)) badField {
 	}
 	t.Fatal("no sample")
 	return badField{}
+}
+
+// text is a task on texts after f changed it.
+func text(p *TrainDescriptor, name string, f func(p *TrainDescriptor)) badField {
+	f(p)
+	return badField{name, p, EncField}
 }
 
 func (b badField) as(c Code) badField { b.code = c; return b }
@@ -81,7 +88,7 @@ func badFields(t testing.TB) []badField {
 		edit(t, "dataset whose manifest is named by BLAKE3", func(p *DatasetUpload) { p.Manifest = blake }),
 		edit(t, "dataset without rows", func(p *DatasetUpload) { p.Rows = 0 }),
 		edit(t, "dataset with too many rows", func(p *DatasetUpload) { p.Rows = 1<<24 + 1 }),
-		edit(t, "dataset without features", func(p *DatasetUpload) { p.Features = 0 }),
+		edit(t, "text of too many bytes", func(p *DatasetUpload) { p.Features, p.Bytes = 0, MaxTextBytes+1 }),
 		edit(t, "dataset with too many features", func(p *DatasetUpload) { p.Features = program.MaxFeatures + 1 }),
 		edit(t, "dataset without bytes", func(p *DatasetUpload) { p.Bytes = 0 }),
 		edit(t, "dataset without terms", func(p *DatasetUpload) { p.Terms = ID{} }),
@@ -93,10 +100,16 @@ func badFields(t testing.TB) []badField {
 		edit(t, "model without bytes", func(p *ModelManifest) { p.Bytes = 0 }),
 		edit(t, "model without terms", func(p *ModelManifest) { p.Terms = ID{} }),
 		edit(t, "model with another attribution method", func(p *ModelManifest) { p.AttrMethod = "lds/1" }),
+		edit(t, "model without a method but with neighbours", func(p *ModelManifest) { p.AttrMethod, p.Royalty = NoAttribution, 0 }),
+		edit(t, "model without a method but with a royalty", func(p *ModelManifest) { p.AttrMethod, p.K = NoAttribution, 0 }),
 		edit(t, "model with no neighbours", func(p *ModelManifest) { p.K = 0 }),
 		edit(t, "model with too many neighbours", func(p *ModelManifest) { p.K = program.MaxK + 1 }),
 		edit(t, "model without stake", func(p *ModelManifest) { p.Stake = 0 }),
-		edit(t, "task of another kind", func(p *TrainDescriptor) { p.TaskKind = 3 }),
+		edit(t, "task of another kind", func(p *TrainDescriptor) { p.TaskKind = 6 }),
+		edit(t, "task of no kind", func(p *TrainDescriptor) { p.TaskKind = 0 }),
+		edit(t, "training of a model", func(p *TrainDescriptor) { p.Model = id(9) }),
+		edit(t, "training that is said to learn", func(p *TrainDescriptor) { p.TaskKind = 3 }),
+		edit(t, "training that is said to ask", func(p *TrainDescriptor) { p.TaskKind, p.Model = 4, id(9) }),
 		edit(t, "task whose kind is not its program's", func(p *TrainDescriptor) { p.TaskKind = 2 }),
 		edit(t, "task with two programs", func(p *TrainDescriptor) { p.Attribute = &program.Attribute{} }),
 		edit(t, "task without a program", func(p *TrainDescriptor) { p.Train = nil }),
@@ -113,6 +126,35 @@ func badFields(t testing.TB) []badField {
 		edit(t, "task with a long work window", func(p *TrainDescriptor) { p.WorkMS = task.MaxWindowMS + 1 }),
 		edit(t, "task with a short check window", func(p *TrainDescriptor) { p.CheckMS = 0 }),
 		edit(t, "task with a long reveal window", func(p *TrainDescriptor) { p.RevealMS = ^uint64(0) }),
+		text(learn(), "learning that also asks", func(p *TrainDescriptor) { p.Ask = ask(4).Ask }),
+		text(learn(), "learning that is said to train", func(p *TrainDescriptor) { p.TaskKind = 1 }),
+		text(learn(), "learning with no step", func(p *TrainDescriptor) { p.Learn.Steps = 0 }),
+		text(learn(), "learning in too many segments", func(p *TrainDescriptor) { p.Learn.Steps, p.Learn.StepsPerSegment = 4_097, 1 }),
+		text(learn(), "learning at a rate of nothing", func(p *TrainDescriptor) { p.Learn.Rate = 0 }),
+		text(learn(), "learning by another optimizer", func(p *TrainDescriptor) { p.Learn.Optimizer = 3 }),
+		text(learn(), "learning at a cost above the bound", func(p *TrainDescriptor) {
+			p.Learn.Steps, p.Learn.StepsPerSegment, p.Learn.Seqs = decoder.MaxTaskSteps, 4_096, decoder.MaxTaskSeqs
+		}),
+		text(learn(), "learning of weights above the bound", func(p *TrainDescriptor) {
+			p.Learn.Net.Arch.Vocab, p.Learn.Net.Arch.Hidden = 1<<20, 1<<12
+		}),
+		text(learn(), "learning of adapters of nothing", func(p *TrainDescriptor) { p.Learn.Net.LoRA = adapt().Learn.Net.LoRA }),
+		text(learn(), "learning without datasets", func(p *TrainDescriptor) { p.Datasets = nil }),
+		text(adapt(), "adapters for a matrix that does not exist", func(p *TrainDescriptor) { p.Learn.Net.LoRA.Targets = []string{"w"} }),
+		text(adapt(), "adapters for a matrix twice", func(p *TrainDescriptor) { p.Learn.Net.LoRA.Targets = []string{"q", "q"} }),
+		text(adapt(), "adapters of too high a rank", func(p *TrainDescriptor) { p.Learn.Net.LoRA.Rank = decoder.MaxRank + 1 }),
+		text(adapt(), "quantised weights without adapters", func(p *TrainDescriptor) { p.Learn.Net.LoRA = decoder.LoRA{} }),
+		text(adapt(), "learning validated on its own texts", func(p *TrainDescriptor) { p.Validation = p.Datasets[0] }),
+		text(ask(4), "evaluation of no model", func(p *TrainDescriptor) { p.Model = ID{} }),
+		text(ask(4), "evaluation that answers", func(p *TrainDescriptor) { p.Ask.Max = 1 }),
+		text(ask(4), "evaluation that draws", func(p *TrainDescriptor) { p.Ask.Seed = 1 }),
+		text(ask(4), "evaluation of no rows for each segment", func(p *TrainDescriptor) { p.Ask.Rows = 0 }),
+		text(ask(4), "evaluation of a table in a short form", func(p *TrainDescriptor) { p.Ask.Tokens = 0 }),
+		text(ask(5), "answers of no model", func(p *TrainDescriptor) { p.Ask.Max, p.Model = 1, ID{} }),
+		text(ask(5), "answers of nothing", func(p *TrainDescriptor) {}),
+		text(ask(5), "answers of too many tokens", func(p *TrainDescriptor) { p.Ask.Max = decoder.MaxTaskTokens + 1 }),
+		text(ask(5), "answers to a table of more than one row of logits", func(p *TrainDescriptor) { p.Ask = &decoder.Ask{Rows: 1, Max: 2} }),
+		text(ask(5), "answers with too wide a context", func(p *TrainDescriptor) { p.Ask.Max, p.Ask.Tokens = 1, decoder.MaxTaskTokens+1 }),
 		edit(t, "claim of no task", func(p *TaskClaim) { p.Task = ID{} }),
 		edit(t, "result of no task", func(p *TaskCommit) { p.Task = ID{} }),
 		edit(t, "result without a root", func(p *TaskCommit) { p.Root = ID{} }),

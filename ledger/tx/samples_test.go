@@ -12,6 +12,7 @@ import (
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/internal/merkle"
 	"github.com/openledger/openledger/ledger/channel"
+	"github.com/openledger/openledger/poa/decoder"
 	"github.com/openledger/openledger/poa/program"
 )
 
@@ -39,6 +40,8 @@ func samples(t testing.TB) []Payload {
 	attribute := descriptor()
 	attribute.TaskKind, attribute.Train = 2, nil
 	attribute.Attribute = &program.Attribute{Method: program.KNN, K: 5, Soft: true, Rows: 25, Tau: 3}
+	evaluate, answer := ask(4), ask(5)
+	answer.Ask.Max, answer.Ask.Temperature, answer.Ask.TopP, answer.Ask.TopK, answer.Ask.Seed = 32, 0x3f4ccccd, 0x3f666666, 40, 11
 	return []Payload{
 		&Transfer{To: testAddr(0x22), Amount: 1_500_000_000, Memo: []byte("rent")},
 		&FaucetDrip{To: testAddr(0x22)},
@@ -58,6 +61,16 @@ func samples(t testing.TB) []Payload {
 			Terms: id(3), Royalty: 1_000, AttrMethod: program.KNN, K: 5, Stake: fixed.OPEN},
 		descriptor(),
 		attribute,
+		learn(),
+		adapt(),
+		evaluate,
+		answer,
+		&DatasetUpload{Datanet: id(1), Name: "a text", Content: content.Sum([]byte("text")), RowRoot: id(2),
+			Manifest: content.SumSHA256([]byte("manifest")), Rows: 300, Bytes: MaxTextBytes, Terms: id(3), Stake: 2 * fixed.OPEN},
+		&ModelManifest{Name: "from elsewhere", WeightsRoot: id(2), Weights: content.Sum([]byte("weights")), Bytes: 2_600,
+			Terms: id(3), AttrMethod: NoAttribution, Stake: 4 * fixed.OPEN},
+		&ModelManifest{Name: "of a text", Task: id(1), WeightsRoot: id(2), Weights: content.Sum([]byte("weights")), Bytes: 2_600,
+			Terms: id(3), AttrMethod: NoAttribution, Stake: fixed.OPEN},
 		&TaskClaim{Task: id(1)},
 		&TaskCommit{Task: id(1), Root: id(2), Segments: 8, OutputRoot: id(3), Output: content.Sum([]byte("weights")), OutputBytes: 2_600},
 		&CheckCommit{Task: id(1), Hash: CheckHash(id(1), testAddr(2), id(3), id(4), id(5))},
@@ -83,6 +96,33 @@ func descriptor() *TrainDescriptor {
 		Datasets: sorted(id(1), id(2)), Validation: id(3), Price: 10 * fixed.OPEN, CheckFee: 3 * fixed.OPEN,
 		ClaimMS: 5_000, WorkMS: 60_000, CheckMS: 60_000, RevealMS: 60_000,
 	}
+}
+
+// learn is a task that makes a small language model from nothing.
+func learn() *TrainDescriptor {
+	p := descriptor()
+	p.TaskKind, p.Train, p.Validation = 3, nil, ID{}
+	p.Learn = &decoder.Learn{Net: decoder.Net{Arch: decoder.Arch{Layers: 2, Hidden: 32, Inner: 64, Heads: 4, KVHeads: 2, HeadDim: 8, Vocab: 512,
+		Positions: 128, Eps: 0x3727c5ac, Tied: true}}, Seqs: 4, Tokens: 128, Steps: 100, StepsPerSegment: 20, Seed: 7, Optimizer: decoder.AdamW,
+		Beta1: 0x3f666666, Beta2: 0x3f733333, Eps: 0x322bcc77, Decay: 0x3dcccccd, Clip: 0x3f800000, Rate: 0x3a83126f, Warm: 10}
+	return p
+}
+
+// adapt is a task that makes adapters of a model.
+func adapt() *TrainDescriptor {
+	p := learn()
+	p.Model, p.Validation = id(9), id(3)
+	p.Learn.Net.Int8 = true
+	p.Learn.Net.LoRA = decoder.LoRA{Rank: 8, Scale: 0x40000000, Targets: []string{"q", "v"}}
+	return p
+}
+
+// ask is a task of a kind that asks a language model.
+func ask(kind uint8) *TrainDescriptor {
+	p := descriptor()
+	p.TaskKind, p.Train, p.Validation, p.Model = kind, nil, ID{}, id(9)
+	p.Ask = &decoder.Ask{Rows: 64, Tokens: 256, Int8: true}
+	return p
 }
 
 func TestEveryKindHasASampleThatVerifiesAndRoundTrips(t *testing.T) {

@@ -7,22 +7,28 @@ import (
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/task"
+	"github.com/openledger/openledger/poa/decoder"
 	"github.com/openledger/openledger/poa/program"
 )
 
 // MaxTaskDatasets bounds the datasets of one task.
 const MaxTaskDatasets = 64
 
-// TrainDescriptor (0600) posts a task: a training run or an attribution over the
-// listed datasets and the validation dataset. Price goes to the operator,
+// TrainDescriptor (0600) posts a task over the listed datasets: a training run or
+// an attribution, which have validation rows too; learning from texts, from nothing
+// or on from Model; or what Model says about rows. Price goes to the operator,
 // CheckFee (for all checkers together) to the checkers that confirm; both are
-// base units held in escrow. Windows are chain milliseconds. Exactly one of Train
-// and Attribute is set, matching TaskKind. Spec: TASK-02.
+// base units held in escrow. Windows are chain milliseconds. Exactly one of Train,
+// Attribute, Learn and Ask is set, matching TaskKind; Model and Validation are zero
+// for none. Spec: TASK-02.
 type TrainDescriptor struct {
 	_          struct{}           `cbor:",toarray"`
 	TaskKind   uint8              `json:"kind"`
 	Train      *program.Train     `json:"train,omitempty"`
 	Attribute  *program.Attribute `json:"attribute,omitempty"`
+	Learn      *decoder.Learn     `json:"learn,omitempty"`
+	Ask        *decoder.Ask       `json:"ask,omitempty"`
+	Model      ID                 `json:"model"`
 	Datasets   []ID               `json:"datasets"`
 	Validation ID                 `json:"validation"`
 	Price      fixed.Amount       `json:"price"`
@@ -54,7 +60,6 @@ func (p *TrainDescriptor) Check() error {
 	}
 	return checks(
 		set("datasets", p.Datasets, MaxTaskDatasets),
-		object("validation", p.Validation),
 		positive("price", p.Price),
 		positive("check_fee", p.CheckFee),
 		within("claim_ms", p.ClaimMS, task.MinWindowMS, task.MaxWindowMS),
@@ -64,18 +69,55 @@ func (p *TrainDescriptor) Check() error {
 	)
 }
 
+// checkSpec checks the one program, and the model and validation rows that tasks
+// of its kind need.
 func (p *TrainDescriptor) checkSpec() error {
-	var err error
+	kind := task.Kind(p.TaskKind)
+	var work interface{ Check() error }
 	switch {
-	case task.Kind(p.TaskKind) == task.Train && p.Train != nil && p.Attribute == nil:
-		err = p.Train.Check()
-	case task.Kind(p.TaskKind) == task.Attribute && p.Attribute != nil && p.Train == nil:
-		err = p.Attribute.Check()
-	default:
+	case kind == task.Train && p.Train != nil:
+		work = p.Train
+	case kind == task.Attribute && p.Attribute != nil:
+		work = p.Attribute
+	case kind == task.Learn && p.Learn != nil:
+		work = p.Learn
+	case (kind == task.Evaluate || kind == task.Answer) && p.Ask != nil:
+		work = p.Ask
+	}
+	if work == nil || p.programs() != 1 {
 		return Errorf(EncField, "kind %d does not match the one program that must be given", p.TaskKind)
 	}
-	if err != nil {
+	if err := work.Check(); err != nil {
 		return Errorf(EncField, "%v", err)
+	}
+	return p.checkModel(kind)
+}
+
+func (p *TrainDescriptor) programs() (n int) {
+	for _, given := range []bool{p.Train != nil, p.Attribute != nil, p.Learn != nil, p.Ask != nil} {
+		if given {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *TrainDescriptor) checkModel(kind task.Kind) error {
+	none := p.Model == ID{}
+	switch {
+	case kind == task.Train || kind == task.Attribute:
+		if !none {
+			return Errorf(EncField, "a task of kind %v is about no model", kind)
+		}
+		return object("validation", p.Validation)
+	case kind == task.Learn && none && p.Learn.Net.LoRA.Rank != 0:
+		return Errorf(EncField, "adapters need the model that they adapt")
+	case kind != task.Learn && none:
+		return Errorf(EncField, "a task of kind %v needs a model", kind)
+	case kind == task.Evaluate && p.Ask.Max != 0:
+		return Errorf(EncField, "an evaluation answers nothing: max is %d, not 0", p.Ask.Max)
+	case kind == task.Answer && p.Ask.Max == 0:
+		return Errorf(EncField, "an answer has at least one token: max is 0")
 	}
 	return nil
 }

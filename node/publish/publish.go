@@ -18,6 +18,12 @@ import (
 // MaxManifest bounds a manifest in bytes.
 const MaxManifest = 16 << 10
 
+// Formats of a dataset's bytes.
+const (
+	FormatTable = 1 // CSV, integer cells 0..255, last column label
+	FormatText  = 2 // UTF-8, no NUL; 0 features, a row is a line that is not blank
+)
+
 // ErrManifest reports a manifest or announcement that cannot be right.
 var ErrManifest = errors.New("invalid manifest")
 
@@ -25,7 +31,7 @@ var ErrManifest = errors.New("invalid manifest")
 // ledger.
 type Manifest struct {
 	_        struct{}     `cbor:",toarray"`
-	Format   uint64       `json:"format"` // 1: CSV, integer cells 0..255, last column label
+	Format   uint64       `json:"format"` // FormatTable or FormatText
 	Name     string       `json:"name"`
 	Content  content.ID   `json:"content_cid"`
 	Bytes    uint64       `json:"bytes"`
@@ -52,8 +58,11 @@ func Decode(b []byte) (Manifest, error) {
 	if err := enc.Decode(b, &m); err != nil {
 		return Manifest{}, fmt.Errorf("%w: %w", ErrManifest, err)
 	}
-	if m.Format != 1 {
-		return Manifest{}, fmt.Errorf("%w: format %d, want 1", ErrManifest, m.Format)
+	if m.Format != FormatTable && m.Format != FormatText {
+		return Manifest{}, fmt.Errorf("%w: format %d, want %d (a table) or %d (a text)", ErrManifest, m.Format, FormatTable, FormatText)
+	}
+	if (m.Format == FormatText) != (m.Features == 0) {
+		return Manifest{}, fmt.Errorf("%w: format %d with %d features", ErrManifest, m.Format, m.Features)
 	}
 	return m, nil
 }
@@ -76,9 +85,12 @@ func Prepare(file string, csv []byte, in Input) (Manifest, error) {
 	if _, ok := t.Uint8(); !ok {
 		return Manifest{}, t.NotUint8()
 	}
-	return Manifest{Format: 1, Name: in.Name, Content: content.Sum(csv), Bytes: uint64(len(csv)),
-		RowRoot: lineage.Root(lineage.TableRows(t)), Rows: uint64(t.Rows), Features: uint64(t.Features),
-		Terms: in.Terms, Owner: in.Owner, Source: in.Source}, nil
+	return in.manifest(FormatTable, csv, lineage.Root(lineage.TableRows(t)), t.Rows, t.Features), nil
+}
+
+func (in Input) manifest(format uint64, b []byte, root tx.ID, rows, features int) Manifest {
+	return Manifest{Format: format, Name: in.Name, Content: content.Sum(b), Bytes: uint64(len(b)), RowRoot: root,
+		Rows: uint64(rows), Features: uint64(features), Terms: in.Terms, Owner: in.Owner, Source: in.Source}
 }
 
 // Upload is the transaction payload that registers the dataset.

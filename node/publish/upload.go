@@ -16,8 +16,8 @@ import (
 
 // Publish stores a dataset's bytes on the node of c, registers the dataset and
 // announces it. Errors: those of the node; ErrManifest if it stored other bytes.
-func Publish(ctx context.Context, c *client.Client, key keys.PrivateKey, m Manifest, csv []byte, datanet tx.ID, stake fixed.Amount) (client.Created, error) {
-	cid, err := c.Upload(ctx, bytes.NewReader(csv))
+func Publish(ctx context.Context, c *client.Client, key keys.PrivateKey, m Manifest, file []byte, datanet tx.ID, stake fixed.Amount) (client.Created, error) {
+	cid, err := c.Upload(ctx, bytes.NewReader(file))
 	if err != nil {
 		return client.Created{}, err
 	}

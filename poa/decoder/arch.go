@@ -191,13 +191,21 @@ func (n Net) Held() []Tensor {
 	return list
 }
 
-// Bytes is the memory of all of them, the tables of RoPE included.
+// Bytes is the memory of all of them, the tables of RoPE included. Layers are alike,
+// so its cost does not grow with their number: descriptions are checked before it is
+// known who signed them.
 func (n Net) Bytes() uint64 {
-	total := 4 * n.Arch.Positions * n.Arch.HeadDim
-	for _, t := range slices.Concat(n.Held(), n.Adapters()) {
-		total += t.Len() * t.Type.Size()
+	of := func(layers uint64) uint64 {
+		m := n
+		m.Arch.Layers = layers
+		total := 4 * n.Arch.Positions * n.Arch.HeadDim
+		for _, t := range slices.Concat(m.Held(), m.Adapters()) {
+			total += t.Len() * t.Type.Size()
+		}
+		return total
 	}
-	return total
+	none := of(0)
+	return none + n.Arch.Layers*(of(1)-none)
 }
 
 // isAdapter reports whether a name is that of an adapter.

@@ -36,6 +36,7 @@ func TestLIN01RowHashes(t *testing.T) {
 		{"a negative label", IntRow([]int64{7}, &minus, nil), []any{[]int64{7}, -1, []any{}}},
 		{"no features", IntRow(nil, &one, nil), []any{[]any{}, 1, []any{}}},
 		{"meta data", IntRow([]int64{7}, nil, [][]byte{[]byte("x")}), []any{[]int64{7}, nil, []any{[]byte("x")}}},
+		{"a line of a text", TextRow([]byte("na\xc3\xafve, 7")), []any{[]any{}, nil, []any{[]byte("na\xc3\xafve, 7")}}},
 		{"bits of a number", BitsRow([]byte{0, 0, 0, 0, 0, 0, 4, 0xc0}, &one, nil), []any{[]byte{0, 0, 0, 0, 0, 0, 4, 0xc0}, 1, []any{}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

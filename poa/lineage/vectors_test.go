@@ -23,6 +23,7 @@ type vectors struct {
 	About   string        `json:"about"`
 	Clauses []string      `json:"clauses"`
 	Tables  []tableVector `json:"tables"`
+	Texts   []textVector  `json:"texts"`
 	Paths   []pathVector  `json:"paths"`
 	Invalid []pathVector  `json:"invalid"`
 }
@@ -30,6 +31,13 @@ type vectors struct {
 type tableVector struct {
 	Name string   `json:"name"`
 	CSV  string   `json:"csv"`
+	Rows []string `json:"rows"`
+	Root string   `json:"root"`
+}
+
+type textVector struct {
+	Name string   `json:"name"`
+	Text string   `json:"text"`
 	Rows []string `json:"rows"`
 	Root string   `json:"root"`
 }
@@ -46,7 +54,7 @@ func hexOf(h [32]byte) string { return hex.EncodeToString(h[:]) }
 
 func makeVectors(t *testing.T) vectors {
 	v := vectors{
-		About:   "Row hashes of labelled tables, dataset roots and the paths of rows to them. invalid: decoding or verification fails with the error class.",
+		About:   "Row hashes of labelled tables and of texts, dataset roots and the paths of rows to them. invalid: decoding or verification fails with the error class.",
 		Clauses: []string{"LIN-01"},
 	}
 	var five [][32]byte
@@ -66,6 +74,26 @@ func makeVectors(t *testing.T) vectors {
 		}
 		v.Tables = append(v.Tables, w)
 		five = rows
+	}
+	for _, c := range []struct {
+		name, text string
+		lines      []string
+	}{
+		{"one line without an end", "abc", []string{"abc"}},
+		{"blank lines are no rows", "a\n\n \t\nb c\n \n", []string{"a", "b c"}},
+		{"ends of both kinds, spaces kept", " a\r\nb \n\r\n\r\r\nc\rd\r", []string{" a", "b ", "c\rd\r"}},
+		{"beyond ASCII", "na\u00efve \u2014 \u03c0\n\u65e5\u672c\u8a9e\n\u00a0\n", []string{"na\u00efve \u2014 \u03c0", "\u65e5\u672c\u8a9e", "\u00a0"}},
+	} {
+		var lines [][]byte
+		for _, l := range c.lines {
+			lines = append(lines, []byte(l))
+		}
+		rows := TextRows(lines)
+		w := textVector{Name: c.name, Text: c.text, Root: hexOf(Root(rows))}
+		for _, r := range rows {
+			w.Rows = append(w.Rows, hexOf(r))
+		}
+		v.Texts = append(v.Texts, w)
 	}
 	five[4][0] ^= 1
 	good, err := Prove(five, 4)

@@ -65,6 +65,11 @@ def text(limit):
     return f
 
 
+def string(v):
+    need(isinstance(v, str), NONCANONICAL)
+    return lambda: None
+
+
 def exactly(want):
     def f(v):
         need(isinstance(v, type(want)) and isinstance(v, bool) == isinstance(want, bool), NONCANONICAL)
@@ -153,13 +158,69 @@ def fits_train(t):
     need(0 < lr and momentum < 0x3F800000 and 3 * params * batch * steps * segments <= 1 << 40)
 
 
+def fits_learn(v):
+    """decoder.Learn: the sizes of the net, adapters, memory and cost."""
+    (arch, int8, (rank, _, targets)), seqs, tokens, steps, per, _, optimizer = v[:7]
+    rate, warm = v[13:]
+    layers, hidden, inner, heads, kv, width, vocab, positions, _, tied, *biased = arch
+    need(kv <= heads and heads % kv == 0 and width % 2 == 0)
+    dims = {
+        "down": (hidden, inner), "gate": (inner, hidden), "up": (inner, hidden), "o": (hidden, heads * width),
+        "q": (heads * width, hidden), "k": (kv * width, hidden), "v": (kv * width, hidden),
+    }
+    need((rank == 0) == (targets == []) and all(t in dims for t in targets) and all(a < b for a, b in zip(targets, targets[1:])))
+    need(tokens <= positions and seqs * tokens <= 1 << 31 and warm <= steps and per <= steps and -(-steps // per) <= 4096)
+    need(rate > 0 and optimizer in (1, 2) and not (int8 and rank == 0))
+
+    def held(rows, cols):
+        return rows * cols + 4 * rows * -(-cols // 128) if int8 else 4 * rows * cols
+
+    size = 4 * positions * width + 4 * vocab * hidden + 4 * hidden
+    if int8 or not tied:
+        size += held(vocab, hidden)
+    group = {"q": 0, "k": 0, "v": 0, "o": 1, "gate": 2, "up": 2, "down": 2}
+    layer = 8 * hidden
+    for m, (rows, cols) in dims.items():
+        layer += held(rows, cols) + (4 * rows if biased[group[m]] else 0) + (4 * rank * (rows + cols) if m in targets else 0)
+    need(size + layers * layer <= 1 << 32)
+    products = vocab * hidden + layers * sum(r * c for r, c in dims.values())
+    need(3 * (products + 2 * layers * tokens * heads * width) * tokens * seqs * steps <= 1 << 52)
+
+
+def fits_ask(v):
+    """decoder.Ask: what a table's answer and an evaluation leave out."""
+    _, tokens, int8, most, temperature, top_p, top_k, seed = v
+    drawn = temperature or top_p or top_k or seed
+    need(tokens > 0 or not (int8 or most > 1 or drawn))
+    need(most > 0 or not drawn)
+
+
 def fits_task(p):
-    kind, train, attribute, datasets, validation, price, fee = p[:7]
-    need((kind == 1 and train is not None and attribute is None) or (kind == 2 and train is None and attribute is not None))
+    kind, train, attribute, learn, ask, model, datasets, validation, price, fee = p[:10]
+    need([x is not None for x in (train, attribute, learn, ask)] == [kind == 1, kind == 2, kind == 3, kind in (4, 5)])
+    none = bytes(32)
+    if kind < 3:
+        need(model == none and validation != none)
+    elif kind == 3:
+        need(model != none or learn[0][2][0] == 0)
+    else:
+        need(model != none and (ask[3] == 0) == (kind == 4))
     need(validation not in datasets and price + fee < 2**64)
 
 
-AMOUNT, U8, U32 = uint(1), 2**8 - 1, 2**32 - 1
+def fits_model(p):
+    _, task, _, _, _, _, royalty, method, k, _ = p
+    if method == "knn/1":
+        need(task != bytes(32) and 1 <= k <= 256)
+    else:
+        need(method == "none" and k == 0 and royalty == 0)
+
+
+def fits_dataset(p):
+    need(p[6] > 0 or p[7] <= 64 << 20)
+
+
+AMOUNT, U8, U32, ONE = uint(1), 2**8 - 1, 2**32 - 1, 0x3F800000
 SHA, BLAKE = cid(0x12), cid(0x1E)
 WINDOW = uint(1000, 7 * DAY)
 TRAIN = record(
@@ -168,6 +229,21 @@ TRAIN = record(
     nullable=True, extra=fits_train,
 )
 ATTRIBUTE = record(exactly("knn/1"), uint(1, 256), flag, uint(1, 4096), uint(), nullable=True)
+FLOAT = 0x7F7FFFFF
+ARCH = record(
+    uint(1, 256), uint(1, 65536), uint(1, 131072), uint(1, 1024), uint(1, 1024), uint(1, 512), uint(1, 1 << 20), uint(1, 131072),
+    uint(top=U32), flag, flag, flag, flag,
+)
+NET = record(ARCH, flag, record(uint(0, 256), uint(top=U32), items(string, 0, 7)))
+LEARN = record(
+    NET, uint(1, 4096), uint(1, 1 << 14), uint(1, 1 << 24), uint(1), uint(), uint(), uint(0, ONE - 1, U32), uint(0, ONE - 1, U32),
+    uint(0, ONE, U32), uint(0, ONE, U32), uint(0, ONE - 1, U32), uint(0, FLOAT, U32), uint(1, FLOAT, U32), uint(),
+    nullable=True, extra=fits_learn,
+)
+ASK = record(
+    uint(1, 4096), uint(0, 1 << 14), flag, uint(0, 1 << 14), uint(0, 0x42C80000, U32), uint(0, ONE, U32), uint(0, 1 << 20), uint(),
+    nullable=True, extra=fits_ask,
+)
 VOUCHER = record(raw(32), raw(32), uint(), AMOUNT, AMOUNT, null, null)
 
 KINDS = {
@@ -183,10 +259,10 @@ KINDS = {
     0x0207: (256, [raw(low=1, high=32 << 10)]),
     0x0208: (4, [word]),
     0x020A: (2, [uint(), uint()]),
-    0x0301: (6, [word, text(64), BLAKE, word, SHA, uint(1, 1 << 24), uint(1, 4096), uint(1, 1 << 36), word, AMOUNT]),
+    0x0301: (6, [word, text(64), BLAKE, word, SHA, uint(1, 1 << 24), uint(0, 4096), uint(1, 1 << 36), word, AMOUNT]),
     0x0401: (4, [text(48), uint(0, 0, U8), ascending(16), uint()]),
-    0x0501: (5, [text(64), word, word, BLAKE, uint(1, 1 << 40), word, uint(), exactly("knn/1"), uint(1, 256), AMOUNT]),
-    0x0600: (5, [uint(1, 2, U8), TRAIN, ATTRIBUTE, ascending(64), word, AMOUNT, AMOUNT, WINDOW, WINDOW, WINDOW, WINDOW]),
+    0x0501: (5, [text(64), raw(32), word, BLAKE, uint(1, 1 << 40), word, uint(), string, uint(), AMOUNT]),
+    0x0600: (5, [uint(1, 5, U8), TRAIN, ATTRIBUTE, LEARN, ASK, raw(32), ascending(64), raw(32), AMOUNT, AMOUNT, WINDOW, WINDOW, WINDOW, WINDOW]),
     0x0601: (4, [word]),
     0x0602: (4, [word, word, uint(1, 1 << 24), word, BLAKE, uint(1, 1 << 40)]),
     0x0604: (4, [word, word]),
@@ -200,7 +276,7 @@ KINDS = {
     0x0A01: (5, [word, word, uint(), uint(), lambda v: lambda: None]),
     0x1301: (4, [word, word, text(16), raw(32), uint(), uint(0, 4096), word, uint(1, 1 << 24), raw(high=2048, code="poa_params_size"), AMOUNT]),
 }
-EXTRA = {0x0203: lambda p: need(p[0] != p[1]), 0x0600: fits_task, 0x0A01: lambda p: need(p[2] <= p[3])}
+EXTRA = {0x0203: lambda p: need(p[0] != p[1]), 0x0301: fits_dataset, 0x0501: fits_model, 0x0600: fits_task, 0x0A01: lambda p: need(p[2] <= p[3])}
 
 
 def weight(kind, payload, size, sigs):
