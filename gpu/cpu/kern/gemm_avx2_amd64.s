@@ -28,6 +28,11 @@ TEXT ·gemmAVX2(SB), NOSPLIT, $0-64
 	JEQ          rows2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+	IMUL3Q       $0x01, DI, AX
+	ADDQ         SI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
 	TESTQ        $0x00000001, R9
 	JEQ          start1
 	MOVQ         SI, AX
@@ -39,9 +44,6 @@ TEXT ·gemmAVX2(SB), NOSPLIT, $0-64
 	VPCMPGTD     Y2, Y1, Y1
 	VMASKMOVPS   (AX), Y0, Y0
 	VMASKMOVPS   32(AX), Y1, Y1
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
 	ADDQ         DI, AX
 
 start1:
@@ -116,6 +118,14 @@ rows2:
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+	IMUL3Q       $0x02, DI, AX
+	ADDQ         SI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
 	TESTQ        $0x00000001, R9
 	JEQ          start2
 	MOVQ         SI, AX
@@ -130,12 +140,6 @@ rows2:
 	ADDQ         DI, AX
 	VMASKMOVPS   (AX), Y2, Y2
 	VMASKMOVPS   32(AX), Y3, Y3
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
 	ADDQ         DI, AX
 
 start2:
@@ -234,6 +238,17 @@ rows3:
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+	IMUL3Q       $0x03, DI, AX
+	ADDQ         SI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
 	TESTQ        $0x00000001, R9
 	JEQ          start3
 	MOVQ         SI, AX
@@ -251,15 +266,6 @@ rows3:
 	ADDQ         DI, AX
 	VMASKMOVPS   (AX), Y4, Y4
 	VMASKMOVPS   32(AX), Y5, Y5
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
 	ADDQ         DI, AX
 
 start3:
@@ -382,6 +388,20 @@ rows4:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
+	IMUL3Q       $0x04, DI, AX
+	ADDQ         SI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
 	TESTQ        $0x00000001, R9
 	JEQ          start4
 	MOVQ         SI, AX
@@ -402,18 +422,6 @@ rows4:
 	ADDQ         DI, AX
 	VMASKMOVPS   (AX), Y6, Y6
 	VMASKMOVPS   32(AX), Y7, Y7
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
 	ADDQ         DI, AX
 
 start4:
@@ -560,6 +568,23 @@ rows5:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
+	IMUL3Q       $0x05, DI, AX
+	ADDQ         SI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
 	TESTQ        $0x00000001, R9
 	JEQ          start5
 	MOVQ         SI, AX
@@ -583,21 +608,6 @@ rows5:
 	ADDQ         DI, AX
 	VMASKMOVPS   (AX), Y8, Y8
 	VMASKMOVPS   32(AX), Y9, Y9
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
 	ADDQ         DI, AX
 
 start5:
@@ -768,6 +778,26 @@ rows6:
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VXORPS       Y11, Y11, Y11
+	IMUL3Q       $0x06, DI, AX
+	ADDQ         SI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
+	PREFETCHT0   (AX)
+	PREFETCHT0   60(AX)
+	ADDQ         DI, AX
 	TESTQ        $0x00000001, R9
 	JEQ          start6
 	MOVQ         SI, AX
@@ -794,24 +824,6 @@ rows6:
 	ADDQ         DI, AX
 	VMASKMOVPS   (AX), Y10, Y10
 	VMASKMOVPS   32(AX), Y11, Y11
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   60(AX)
 	ADDQ         DI, AX
 
 start6:

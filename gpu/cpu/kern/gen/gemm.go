@@ -117,20 +117,22 @@ func (s isa) tileRows(r int, kc, a, b, c, ldc, cols, flags reg.Register) {
 	for i := range acc {
 		acc[i] = [2]vec{s.zero(), s.zero()}
 	}
+	row := s.GP64()
+	s.IMUL3Q(operand.Imm(uint64(r)), ldc, row)
+	s.ADDQ(c, row)
+	for range acc { // the tile below in C, which the next call writes; a prefetch never faults
+		s.PREFETCHT0(at(row, 0))
+		s.PREFETCHT0(at(row, 8*s.w-4))
+		s.ADDQ(ldc, row)
+	}
 	s.TESTQ(operand.U32(flagLoad), flags)
 	s.JEQ(ref("start"))
-	row := s.GP64()
 	s.MOVQ(c, row)
 	m := s.colMasks(cols)
 	for i := range acc {
 		for j := range 2 {
 			s.VMOVUPS(s.loadMasked(at(row, 4*s.w*j), m[j]), acc[i][j])
 		}
-		s.ADDQ(ldc, row)
-	}
-	for range acc { // the tile below in C, for the next call; a prefetch never faults
-		s.PREFETCHT0(at(row, 0))
-		s.PREFETCHT0(at(row, 8*s.w-4))
 		s.ADDQ(ldc, row)
 	}
 	s.Label(string(ref("start")))
