@@ -16,12 +16,14 @@ const (
 )
 
 // Mat is a matrix product C[m,n] = chain over k of fma(A[m,k], B[n,k], acc):
-// both operands are contiguous along k, a row every LDA and LDB elements; rows
-// of C stand every LDC elements.
+// both operands are contiguous along k, a row every LDA and LDB elements, or, where
+// TA or TB is set, along their rows, a term every LDA and LDB elements; rows of C
+// stand every LDC elements.
 type Mat struct {
 	M, N, K       int
 	A, B, C       []float32
 	LDA, LDB, LDC int
+	TA, TB        bool
 	// Continue starts the chains from C instead of from +0.
 	Continue bool
 	// Limit is fx.NoLimit, or says what row r of A leaves out by L = Lim[r mod
@@ -40,11 +42,23 @@ func (c CPU) tileSize() (mr, nr int) {
 
 // check panics unless every element lies within its slice.
 func (g *Mat) check() {
-	need := func(rows, ld, cols int) int { return (rows-1)*ld + cols }
-	if g.LDA < g.K || g.LDB < g.K || g.LDC < g.N || g.K > 0 && (need(g.M, g.LDA, g.K) > len(g.A) ||
-		need(g.N, g.LDB, g.K) > len(g.B)) || need(g.M, g.LDC, g.N) > len(g.C) {
+	fits := func(x []float32, ld, rows, cols int, turned bool) bool {
+		if turned {
+			rows, cols = cols, rows
+		}
+		return ld >= cols && (rows-1)*ld+cols <= len(x)
+	}
+	if g.K > 0 && !(fits(g.A, g.LDA, g.M, g.K, g.TA) && fits(g.B, g.LDB, g.N, g.K, g.TB)) || !fits(g.C, g.LDC, g.M, g.N, false) {
 		panic("kern: matrix outside of its slice")
 	}
+}
+
+// at is where element (r, k) of an operand stands.
+func at(r, k, ld int, turned bool) int {
+	if turned {
+		return k*ld + r
+	}
+	return r*ld + k
 }
 
 // Gemm computes the product on the threads of r, a Pool or the Worker of a
@@ -99,7 +113,6 @@ func (g *Mat) limit(r, most int) int {
 // row is the plain form of one row of C.
 func (g *Mat) row(i int) {
 	c := g.C[i*g.LDC:][:g.N]
-	a := g.A[min(i*g.LDA, len(g.A)):]
 	from, to, n := 0, g.K, g.N
 	switch g.Limit {
 	case fx.NBelow:
@@ -115,9 +128,8 @@ func (g *Mat) row(i int) {
 		if g.Continue {
 			acc = c[j]
 		}
-		b := g.B[min(j*g.LDB, len(g.B)):]
 		for k := from; k < to; k++ {
-			acc = fx.FMA32(a[k], b[k], acc)
+			acc = fx.FMA32(g.A[at(i, k, g.LDA, g.TA)], g.B[at(j, k, g.LDB, g.TB)], acc)
 		}
 		c[j] = fx.Canon(acc)
 	}
@@ -157,7 +169,7 @@ func (b *block) packA(i int) {
 	dst := b.a[i*b.stride:][:b.stride]
 	for k := b.k0; k < b.k1; k += b.kc {
 		kc := min(b.kc, b.k1-k)
-		b.cpu.pack(dst[rows*(k-b.k0):], rows, b.A[m*b.LDA+k:], b.LDA, rows, kc)
+		b.cpu.pack(dst[rows*(k-b.k0):], rows, b.A[at(m, k, b.LDA, b.TA):], b.LDA, rows, kc, b.TA)
 	}
 }
 
@@ -171,7 +183,7 @@ func (b *block) panel(w *Worker, j, from, to int) {
 		if b.Limit != fx.NoLimit && b.idle(from, to, n, k, kc) {
 			continue
 		}
-		b.cpu.pack(w.b, b.nr, b.B[n*b.LDB+k:], b.LDB, cols, kc)
+		b.cpu.pack(w.b, b.nr, b.B[at(n, k, b.LDB, b.TB):], b.LDB, cols, kc, b.TB)
 		flags := 0
 		if k > 0 || b.Continue {
 			flags |= flagLoad
@@ -181,7 +193,7 @@ func (b *block) panel(w *Worker, j, from, to int) {
 		}
 		for i := from; i < to; i++ {
 			m := b.m0 + i*b.mr
-			t := tile{b: b, m: m, rows: min(b.mr, b.m1-m), n: n, cols: cols, k: k, pb: w.b}
+			t := tile{b: b, w: w, m: m, rows: min(b.mr, b.m1-m), n: n, cols: cols, k: k, pb: w.b}
 			t.pa = b.a[i*b.stride+t.rows*(k-b.k0):]
 			if b.Limit == fx.NoLimit {
 				t.run(0, kc, flags)
@@ -192,10 +204,19 @@ func (b *block) panel(w *Worker, j, from, to int) {
 	}
 }
 
-// pack writes src[r·ld+k], r < rows, k < kc, to dst[k·ldd+r]. What stands in
-// dst between rows and the vector width is overwritten with anything, up to
-// slack floats behind the last row.
-func (c CPU) pack(dst []float32, ldd int, src []float32, ld, rows, kc int) {
+// pack writes src[r·ld+k], or turned src[k·ld+r], r < rows, k < kc, to dst[k·ldd+r].
+// What stands in dst between rows and the vector width is overwritten with anything,
+// up to slack floats behind the last row.
+func (c CPU) pack(dst []float32, ldd int, src []float32, ld, rows, kc int, turned bool) {
+	if turned {
+		_, _ = dst[(kc-1)*ldd+(rows+c.width()-1)/c.width()*c.width()-1], src[(kc-1)*ld+rows-1]
+		if c.path == AVX512 {
+			packRowsAVX512(&dst[0], ldd, &src[0], ld, rows, kc)
+		} else {
+			packRowsAVX2(&dst[0], ldd, &src[0], ld, rows, kc)
+		}
+		return
+	}
 	if rows == 1 && ldd == 1 {
 		copy(dst, src[:kc])
 		return

@@ -1108,6 +1108,48 @@ done:
 	VZEROUPPER
 	RET
 
+// func packRowsAVX2(dst *float32, ldd int, src *float32, ld int, rows int, n int)
+// Requires: AVX, AVX2
+TEXT ·packRowsAVX2(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         ldd+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         ld+24(FP), BX
+	MOVQ         rows+32(FP), SI
+	MOVQ         n+40(FP), DI
+	SHLQ         $0x02, CX
+	SHLQ         $0x02, BX
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVUPS      iota<>+0(SB), Y1
+	VPCMPGTD     Y1, Y0, Y1
+	VMOVUPS      iota<>+32(SB), Y2
+	VPCMPGTD     Y2, Y0, Y0
+	CMPQ         SI, $0x08
+	JLE          narrow
+
+wide:
+	VMASKMOVPS (DX), Y1, Y2
+	VMOVUPS    Y2, (AX)
+	VMASKMOVPS 32(DX), Y0, Y2
+	VMOVUPS    Y2, 32(AX)
+	ADDQ       BX, DX
+	ADDQ       CX, AX
+	DECQ       DI
+	JNE        wide
+	VZEROUPPER
+	RET
+
+narrow:
+	VMASKMOVPS (DX), Y1, Y0
+	VMOVUPS    Y0, (AX)
+	ADDQ       BX, DX
+	ADDQ       CX, AX
+	DECQ       DI
+	JNE        narrow
+	VZEROUPPER
+	RET
+
 // func peakAVX2(n int)
 // Requires: AVX, FMA3
 TEXT ·peakAVX2(SB), NOSPLIT, $0-8

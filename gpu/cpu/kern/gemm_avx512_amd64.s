@@ -3242,6 +3242,47 @@ done:
 	VZEROUPPER
 	RET
 
+// func packRowsAVX512(dst *float32, ldd int, src *float32, ld int, rows int, n int)
+// Requires: AVX, AVX512F
+TEXT ·packRowsAVX512(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         ldd+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         ld+24(FP), BX
+	MOVQ         rows+32(FP), SI
+	MOVQ         n+40(FP), DI
+	SHLQ         $0x02, CX
+	SHLQ         $0x02, BX
+	VPBROADCASTD SI, Z0
+	VMOVUPS      iota<>+0(SB), Z1
+	VPCMPGTD     Z1, Z0, K1
+	VMOVUPS      iota<>+64(SB), Z1
+	VPCMPGTD     Z1, Z0, K2
+	CMPQ         SI, $0x10
+	JLE          narrow
+
+wide:
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS   Z0, (AX)
+	VMOVUPS.Z 64(DX), K2, Z0
+	VMOVUPS   Z0, 64(AX)
+	ADDQ      BX, DX
+	ADDQ      CX, AX
+	DECQ      DI
+	JNE       wide
+	VZEROUPPER
+	RET
+
+narrow:
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS   Z0, (AX)
+	ADDQ      BX, DX
+	ADDQ      CX, AX
+	DECQ      DI
+	JNE       narrow
+	VZEROUPPER
+	RET
+
 // func peakAVX512(n int)
 // Requires: AVX, AVX512F
 TEXT ·peakAVX512(SB), NOSPLIT, $0-8

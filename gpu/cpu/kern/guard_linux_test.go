@@ -74,9 +74,11 @@ func TestNoKernelLeavesItsSlices(t *testing.T) {
 			}
 			for range 400 {
 				g := Mat{M: 1 + r.IntN(30), N: 1 + r.IntN(70), K: r.IntN(70)}
-				g.LDA, g.LDB, g.LDC = g.K+r.IntN(2), g.K+r.IntN(2), g.N+r.IntN(2)
-				g.A = mem[0].slice((g.M-1)*g.LDA+g.K, atEnd)
-				g.B = mem[1].slice((g.N-1)*g.LDB+g.K, atEnd)
+				g.TA, g.TB = r.IntN(2) == 0, r.IntN(2) == 0
+				lda, a := extent(r, g.M, g.K, g.TA)
+				ldb, b := extent(r, g.N, g.K, g.TB)
+				g.LDA, g.LDB, g.LDC = lda, ldb, g.N+r.IntN(2)
+				g.A, g.B = mem[0].slice(a, atEnd), mem[1].slice(b, atEnd)
 				g.C = mem[2].slice((g.M-1)*g.LDC+g.N, atEnd)
 				c.Gemm(new(Worker), g)
 				q := MatI8{M: g.M, N: g.N, K: 1 + r.IntN(300), G: 128}

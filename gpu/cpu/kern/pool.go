@@ -59,6 +59,7 @@ func (r *run) work(w *Worker) {
 // on to kernels that run on this thread alone.
 type Worker struct {
 	a, b, f []float32
+	row     [kBlock]float32 // terms of one row of a tile
 }
 
 // NewPool returns a pool of n threads, at least one.

@@ -8,6 +8,7 @@ import "github.com/openledger/openledger/internal/fx"
 // packed B.
 type tile struct {
 	b       *block
+	w       *Worker
 	m, rows int
 	n, cols int
 	k       int       // first term
@@ -25,10 +26,14 @@ func (t *tile) run(from, to, flags int) {
 	}
 }
 
-// runRow adds terms from … to−1 to row r alone; its A needs no packing.
+// runRow adds terms from … to−1 to row r alone.
 func (t *tile) runRow(r, from, to int) {
 	b := t.b
-	a, pb, c := &b.A[(t.m+r)*b.LDA+t.k+from], &t.pb[from*b.nr], &b.C[(t.m+r)*b.LDC+t.n]
+	row := t.w.row[:to-from]
+	for i := range row {
+		row[i] = t.pa[(from+i)*t.rows+r]
+	}
+	a, pb, c := &row[0], &t.pb[from*b.nr], &b.C[(t.m+r)*b.LDC+t.n]
 	if b.cpu.path == AVX512 {
 		gemmAVX512(1, to-from, a, pb, c, b.LDC, t.cols, flagLoad|flagCanon)
 	} else {

@@ -22,6 +22,7 @@ const (
 func gemms(s isa) {
 	tile(s)
 	pack(s)
+	packRows(s)
 	peak(s)
 }
 
@@ -226,6 +227,38 @@ func pack(s isa) {
 	s.Label("done")
 	s.VZEROUPPER()
 	s.RET()
+}
+
+// packRows writes the copy of n rows of at most two vectors, ld words apart, to
+// rows ldd words apart; whole vectors are stored, in order.
+func packRows(s isa) {
+	s.Function("packRows" + s.suffix)
+	s.Attributes(attr.NOSPLIT)
+	s.SignatureExpr("func(dst *float32, ldd int, src *float32, ld, rows, n int)")
+	dst := s.Load(s.Param("dst"), s.GP64())
+	ldd := s.Load(s.Param("ldd"), s.GP64())
+	src := s.Load(s.Param("src"), s.GP64())
+	ld := s.Load(s.Param("ld"), s.GP64())
+	rows := s.Load(s.Param("rows"), s.GP64())
+	n := s.Load(s.Param("n"), s.GP64())
+	s.SHLQ(operand.Imm(2), ldd)
+	s.SHLQ(operand.Imm(2), ld)
+	m := s.colMasks(rows)
+	s.CMPQ(rows, operand.Imm(uint64(s.w)))
+	s.JLE(operand.LabelRef("narrow"))
+	for _, vectors := range []int{2, 1} {
+		name := []string{"", "narrow", "wide"}[vectors]
+		s.Label(name)
+		for j := range vectors {
+			s.VMOVUPS(s.loadMasked(at(src, 4*s.w*j), m[j]), at(dst, 4*s.w*j))
+		}
+		s.ADDQ(ld, src)
+		s.ADDQ(ldd, dst)
+		s.DECQ(n)
+		s.JNE(operand.LabelRef(name))
+		s.VZEROUPPER()
+		s.RET()
+	}
 }
 
 // transpose turns w rows of w words into columns.
