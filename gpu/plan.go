@@ -36,7 +36,8 @@ const (
 // step is one Run: a node, or a copy of a value to an output.
 type step struct {
 	node program.Node
-	in   []uint64 // values
+	in   []uint64   // values
+	lay  *[3]Layout // nil: all contiguous
 	out  place
 	// value is that which the step gives, if out is fixed.
 	value int
@@ -50,9 +51,17 @@ type slot struct {
 	buf  Buffer
 }
 
+// work is a node as it is run: what it reads may be other values than in the graph,
+// in another order.
+type work struct {
+	program.Node
+	lay *[3]Layout
+}
+
 // planner holds what is needed only while a plan is made.
 type planner struct {
 	p      *Plan
+	nodes  []work
 	sigs   []fx.Sig
 	args   []fx.Arg
 	last   []int // node that runs and reads a value last; len(nodes) for outputs, −1 for none
@@ -83,6 +92,10 @@ func NewPlan(d Device, g program.Graph) (*Plan, error) {
 			return nil, err
 		}
 		m.sigs, m.args = append(m.sigs, s), append(m.args, s.Out)
+		m.nodes = append(m.nodes, work{Node: n})
+	}
+	if _, ok := d.(Turner); ok {
+		m.turn()
 	}
 	m.uses()
 	for i := range g.Nodes {
@@ -108,7 +121,7 @@ func (m *planner) uses() {
 		if m.last[len(m.p.g.Inputs)+i] < 0 {
 			continue // nobody needs it: it is not run, and what it reads is not read
 		}
-		for _, v := range m.p.g.Nodes[i].In {
+		for _, v := range m.nodes[i].In {
 			m.last[v] = max(m.last[v], i)
 		}
 	}
@@ -136,7 +149,7 @@ func (m *planner) direct(i int) int {
 // sameIndex reports whether node i reads value v only at the output's index.
 func (m *planner) sameIndex(i int, v uint64) bool {
 	s := m.sigs[i]
-	for k, x := range m.p.g.Nodes[i].In {
+	for k, x := range m.nodes[i].In {
 		if x == v && (s.Same>>k&1 == 0 || s.In[k] != s.Out) {
 			return false
 		}
@@ -147,7 +160,7 @@ func (m *planner) sameIndex(i int, v uint64) bool {
 // node places the output of node i, if anything needs it, and frees the slots of
 // values that it reads last.
 func (m *planner) node(i int) {
-	n, s := m.p.g.Nodes[i], m.sigs[i]
+	n, s := m.nodes[i], m.sigs[i]
 	where, mine := place{kind: fixed}, -1
 	if m.last[len(m.p.g.Inputs)+i] < 0 {
 		m.p.at, m.slotOf = append(m.p.at, where), append(m.slotOf, -1)
@@ -167,7 +180,7 @@ func (m *planner) node(i int) {
 		}
 	}
 	m.p.at, m.slotOf = append(m.p.at, where), append(m.slotOf, mine)
-	m.p.steps = append(m.p.steps, step{node: n, in: n.In, out: where, value: len(m.p.at) - 1})
+	m.p.steps = append(m.p.steps, step{node: n.Node, in: n.In, lay: n.lay, out: where, value: len(m.p.at) - 1})
 	for _, v := range n.In {
 		if w := m.slotOf[v]; w >= 0 && w != mine && m.last[v] == i {
 			m.slots[w].free = true
@@ -291,7 +304,13 @@ func (p *Plan) Run(in, out []Buffer) error {
 		for _, v := range s.in {
 			a = append(a, where(p.at[v]))
 		}
-		if err := p.d.Run(s.node, a, where(s.out)); err != nil {
+		var err error
+		if s.lay != nil {
+			err = p.d.(Turner).RunTurned(s.node, *s.lay, a, where(s.out))
+		} else {
+			err = p.d.Run(s.node, a, where(s.out))
+		}
+		if err != nil {
 			return fmt.Errorf("node %d: %w", i, err)
 		}
 	}

@@ -19,6 +19,7 @@ type call struct {
 	sig   fx.Sig
 	in    [][]byte
 	out   []byte
+	lay   [3]gpu.Layout // of the operands and the result of a product; nil: contiguous
 }
 
 // of returns the elements of memory as T, which is as wide as the buffer's type.

@@ -42,7 +42,7 @@ type Device struct {
 	closed       bool
 }
 
-var _ gpu.Device = (*Device)(nil)
+var _ gpu.Turner = (*Device)(nil)
 
 // New returns a device. It asks the floating point unit for its rounding first.
 // Errors: kern.ErrPath, fx.ErrMachine, gpu.ErrUnsupported on a big-endian machine.
@@ -201,7 +201,22 @@ func (d *Device) Download(dst []byte, src gpu.Buffer) error {
 
 // Run computes out. Errors: gpu.ErrArgs. Spec: OP-02.
 func (d *Device) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
-	c := call{Device: d, op: n.Op, in: make([][]byte, len(in))}
+	return d.call(n, [3]gpu.Layout{}, in, out)
+}
+
+// RunTurned computes a product. Errors: gpu.ErrArgs. Spec: GPU-01.
+func (d *Device) RunTurned(n program.Node, l [3]gpu.Layout, in []gpu.Buffer, out gpu.Buffer) error {
+	if _, err := gpu.Check(n, in, out); err != nil {
+		return err
+	}
+	if err := gpu.CheckTurned(n, l, in, out); err != nil {
+		return err
+	}
+	return d.call(n, l, in, out)
+}
+
+func (d *Device) call(n program.Node, l [3]gpu.Layout, in []gpu.Buffer, out gpu.Buffer) error {
+	c := call{Device: d, op: n.Op, in: make([][]byte, len(in)), lay: l}
 	for k, b := range in {
 		m, err := d.bytes(b)
 		if err != nil {

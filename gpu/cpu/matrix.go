@@ -3,25 +3,26 @@
 package cpu
 
 import (
+	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/cpu/kern"
 	"github.com/openledger/openledger/internal/fx"
 )
 
 // gemm is a batch of products. Batches that share B and their limits follow each
-// other, so their rows of A make one product.
+// other, so their rows of A make one product where they stand equally far apart.
 func (c *call) gemm() {
 	batch, m, n, k, group, limit, heads := c.a[0], c.a[1], c.a[2], c.a[3], c.a[4], c.attrs[5], c.a[6]
+	a, b, y := c.matrix(0, batch, m, k), c.matrix(1, batch/group, n, k), c.matrix(2, batch, m, n)
 	join := group
-	if limit != fx.NoLimit && heads%group != 0 {
+	if limit != fx.NoLimit && heads%group != 0 || !a.follow(group) || !y.follow(group) {
 		join = 1
 	}
-	x, w, y := c.f(0), c.f(1), c.y()
 	mat := func(i int) kern.Mat {
-		b := i * join
-		g := kern.Mat{M: join * m, N: n, K: k, LDA: k, LDB: k, LDC: n, Limit: limit,
-			A: x[b*m*k:][:join*m*k], B: w[b/group*n*k:][:n*k], C: y[b*m*n:][:join*m*n]}
+		i *= join
+		g := kern.Mat{M: join * m, N: n, K: k, A: a.at(i), LDA: a.ld, TA: a.turned, B: b.at(i / group), LDB: b.ld, TB: b.turned,
+			C: y.at(i), LDC: y.ld, Limit: limit}
 		if limit != fx.NoLimit {
-			g.Lim = c.i(2)[b/heads*m:][:m]
+			g.Lim = c.i(2)[i/heads*m:][:m]
 		}
 		return g
 	}
@@ -33,6 +34,45 @@ func (c *call) gemm() {
 		return
 	}
 	c.pool.Run(jobs, func(w *kern.Worker, i int) { c.cpu.Gemm(w, mat(i)) })
+}
+
+// matrices are those of one operand or of the result of a product.
+type matrices struct {
+	x      []float32
+	batch  gpu.Layout
+	rows   int
+	ld     int
+	turned bool // elements of one column are neighbours
+}
+
+// matrix returns operand k, or as 2 the result.
+func (c *call) matrix(k, batch, rows, cols int) matrices {
+	m := matrices{batch: gpu.Layout{{Size: uint64(batch), Stride: uint64(rows * cols)}}, rows: rows, ld: cols}
+	if k == 2 {
+		m.x = c.y()
+	} else {
+		m.x = c.f(k)
+	}
+	if l := c.lay[k]; l != nil {
+		r, col := l[len(l)-2], l[len(l)-1]
+		m.batch, m.ld, m.turned = l[:len(l)-2], int(r.Stride), col.Stride != 1
+		if m.turned {
+			m.ld = int(col.Stride)
+		}
+	}
+	return m
+}
+
+// at is the memory from the first element of matrix i on.
+func (m *matrices) at(i int) []float32 { return m.x[m.batch.At(uint64(i)):] }
+
+// follow reports whether the rows of n matrices in a row are those of one.
+func (m *matrices) follow(n int) bool {
+	if n == 1 {
+		return true
+	}
+	l := m.batch
+	return len(l) > 0 && !m.turned && l[len(l)-1].Size%uint64(n) == 0 && l[len(l)-1].Stride == uint64(m.rows*m.ld)
 }
 
 func (c *call) transformer() {
