@@ -80,7 +80,7 @@ func (d *Device) prepare() (err error) {
 	}
 	d.arena = newArena(d.memory)
 	images := []string{kernels.PTX}
-	if d.card.Major >= 8 {
+	if d.card.Major >= tensorMajor {
 		images = append(images, kernels.Tensor)
 	}
 	for _, image := range images {
@@ -189,9 +189,19 @@ func (d *Device) Download(dst []byte, src gpu.Buffer) error {
 	return d.check("download", cu.MemcpyDtoH(unsafe.Pointer(&dst[0]), m.at, int64(len(dst))))
 }
 
-// slice is the most multiply-adds of one launch, so that none takes long and
-// others get their turn (GPU-10): 20 ms on a card of 0.4·10¹² a second.
-const slice = 1 << 33
+// leastSlice is what one launch may do in any case, in multiply-adds.
+const leastSlice = 1 << 32
+
+// slice is the most multiply-adds of one launch, so that none takes long and others
+// get their turn (GPU-10): what 64 lanes of each multiprocessor do in 20 ms at a
+// quarter of their peak.
+func (c Card) slice() uint64 {
+	const milliseconds, lanes = 20, 64
+	return max(leastSlice, uint64(max(c.Multiprocessor, 0))*uint64(max(c.ClockKHz, 0))*milliseconds*lanes/4)
+}
+
+// perMultiprocessor is how many blocks of a product run on one at once.
+const perMultiprocessor = 2
 
 // Run launches the kernels of an operation, in slices. Errors: gpu.ErrArgs,
 // gpu.ErrUnsupported, gpu.ErrLost.
@@ -201,6 +211,7 @@ func (d *Device) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
 		return fmt.Errorf("%s: output: %w", n.Op, err)
 	}
 	var args [kernels.Params]uint64
+	tensor := d.card.Major >= tensorMajor
 	for k, b := range in {
 		m, err := d.own(b)
 		if err != nil {
@@ -209,20 +220,21 @@ func (d *Device) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
 		if k < kernels.MaxIn {
 			args[kernels.MaxAttrs+k] = uint64(m.at)
 		}
+		tensor = tensor && (m.typ != fx.I8 || uint64(m.at)%kernels.TensorAlign == 0)
 	}
 	sig, err := gpu.Check(n, in, out)
 	if err != nil {
 		return err
 	}
 	args[kernels.MaxAttrs+kernels.MaxIn] = uint64(y.at)
-	for _, l := range kernels.Plan(n.Op, n.Attrs, sig, d.card.Major) {
+	for _, l := range kernels.Plan(n.Op, n.Attrs, sig, tensor) {
 		f, ok := d.functions[l.Kernel]
 		if !ok {
 			return fmt.Errorf("%w: no kernel %s", gpu.ErrUnsupported, l.Kernel)
 		}
 		clear(args[:kernels.MaxAttrs])
 		copy(args[:kernels.MaxAttrs], l.Attrs)
-		for _, part := range l.Slices((sig.Cost.FMA+sig.Cost.MAC/4)/slice + 1) {
+		for _, part := range l.Slices((sig.Cost.FMA+sig.Cost.MAC/4)/d.card.slice()+1, uint64(d.card.Multiprocessor)*perMultiprocessor) {
 			if err := d.launch(f, l, args, part); err != nil {
 				return fmt.Errorf("%s: %w", n.Op, err)
 			}

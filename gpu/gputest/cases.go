@@ -18,6 +18,7 @@ type Case struct {
 	In   [][]byte
 	// Offset is how many elements into a larger allocation each buffer starts.
 	Offset uint64
+	all    bool // compare every element, not a sample
 }
 
 // NewCase draws case n of an operation with about work reads of input scalars in
@@ -25,20 +26,7 @@ type Case struct {
 func NewCase(op fx.Op, seed uint64, n int, work uint64) Case {
 	r := newSource(seed, op, n)
 	attrs := r.attrs(op, work)
-	s, err := fx.Check(op, attrs)
-	if err != nil {
-		panic("gputest draws attributes that do not exist: " + err.Error())
-	}
-	c := Case{Sig: s, Offset: r.one(0, 0, 1, 3, 4)}
-	c.Node = program.Node{Op: op, Attrs: attrs, Shape: []uint64{s.Out.Len}, In: make([]uint64, len(s.In))}
-	style := r.one(styleNormal, styleHard, styleHard, styleTiny, styleHuge, styleTies)
-	for k, a := range s.In {
-		c.In = append(c.In, r.fill(a, style, indexLimit(op, attrs, k)))
-	}
-	if op == fx.OpMergePairs {
-		c.In[2] = sortedRuns(attrs, c.In)
-	}
-	return c
+	return r.of(op, attrs, r.one(0, 0, 1, 3, 4))
 }
 
 // maxElements bounds tensors of operations that read each element about once.

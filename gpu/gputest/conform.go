@@ -52,6 +52,11 @@ func Conform(t T, d gpu.Device, o Options) {
 				break
 			}
 		}
+		for n, c := range Tiles(op, o.Seed) {
+			if err := Compare(d, c); err != nil {
+				t.Errorf("%s: Tiles(%d, %d)[%d]: %v", op, op, o.Seed, n, err)
+			}
+		}
 	}
 	for _, op := range o.Ops {
 		for n := range (o.Cases + 3) / 4 {
@@ -163,7 +168,7 @@ func (c Case) same(got []byte) error {
 	if c.Node.Op == fx.OpSortPairs || c.Node.Op == fx.OpTopK {
 		cost *= 8
 	}
-	if n*cost <= 1<<18 {
+	if c.all || n*cost <= 1<<18 {
 		for i := range n {
 			if err := check(i); err != nil {
 				return err

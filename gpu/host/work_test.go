@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/openledger/openledger/gpu"
@@ -51,7 +52,7 @@ func TestGPU10APacedDeviceRestsAfterWork(t *testing.T) {
 	n := program.Node{Op: fx.OpFillNormal, Attrs: []uint64{1024, 1, 2, 3}, Shape: []uint64{1024}}
 	for share, rests := range map[uint64]bool{100: false, 25: true} {
 		var slept time.Duration
-		p := &paced{d, share, func(t time.Duration) { slept += t }}
+		p := &paced{Device: d, share: share, sleep: func(t time.Duration) { slept += t }}
 		if err := p.Run(n, nil, b); err != nil {
 			t.Fatal(err)
 		}
@@ -59,4 +60,48 @@ func TestGPU10APacedDeviceRestsAfterWork(t *testing.T) {
 			t.Errorf("share %d: slept %v", share, slept)
 		}
 	}
+}
+
+// A card with a small share owes long rests after long operations. Were they taken at
+// once, the node would count the silence as a hang.
+func TestGPU10NoRestIsLongerThanADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &paced{Device: slow{ref.New(1 << 20)}, share: 1, sleep: time.Sleep}
+		b, err := p.Alloc(fx.F32, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := program.Node{Op: fx.OpFill, Attrs: []uint64{uint64(fx.F32), 4, 0}, Shape: []uint64{4}}
+		begin, calls := time.Now(), 0
+		for time.Since(begin) < time.Hour {
+			start := time.Now()
+			if err := p.Run(n, nil, b); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start); took > deadline/2 {
+				t.Fatalf("a call took %v of a deadline of %v", took, deadline)
+			}
+			calls++
+			p.Device = ref.New(1 << 20) // what follows is short
+			if b, err = p.Alloc(fx.F32, 4); err != nil {
+				t.Fatal(err)
+			}
+			if p.owed == 0 {
+				break
+			}
+		}
+		if took := time.Since(begin); took < 99*busy || took > 101*busy {
+			t.Errorf("rested for %v after %v at 1 %%", took, busy)
+		}
+	})
+}
+
+const busy = 20 * time.Second
+
+// slow is busy with every operation.
+type slow struct{ gpu.Device }
+
+func (s slow) Sync() error {
+	time.Sleep(busy)
+	return s.Device.Sync()
 }

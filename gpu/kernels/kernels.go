@@ -42,27 +42,38 @@ type Launch struct {
 }
 
 // Edges of the square tiles of outputs that one item of a matrix product is. They
-// are those of src/tile.h and src/tensor.cu.
+// are those of src/tile.h and src/tensor.h.
 const (
 	gemmTile   = 128
 	int8Tile   = 32
-	tensorTile = 64
+	tensorTile = 128
 	tensorStep = 32 // codes along k
 )
 
-// Plan says which kernels compute an operation on a card of compute capability
-// major, in order. The attributes must have passed fx.Check; sig is what it gave.
-func Plan(op fx.Op, attrs []uint64, sig fx.Sig, major int) []Launch {
+// TensorAlign is what the addresses of codes must be a multiple of for the kernels of
+// the image Tensor, in bytes.
+const TensorAlign = 16
+
+// Plan says which kernels compute an operation, in order; tensor is whether those of
+// the image Tensor may: compute capability 8.0 or newer, inputs at multiples of
+// TensorAlign. The attributes must have passed fx.Check; sig is what it gave.
+func Plan(op fx.Op, attrs []uint64, sig fx.Sig, tensor bool) []Launch {
 	l := Launch{Kernel: "ol_" + op.String(), Attrs: attrs, Items: sig.Out.Len, Threads: 256, PerBlock: 256}
 	switch op {
 	case fx.OpRedSum, fx.OpRedSumSq, fx.OpRedMax: // a warp per partial
 		l.PerBlock = 8
 	case fx.OpGemm:
 		l.Items, l.PerBlock = attrs[0]*ceil(attrs[1], gemmTile)*ceil(attrs[2], gemmTile), 1
+		switch attrs[5] {
+		case fx.KBelow:
+			l.Kernel = "ol_gemm_below"
+		case fx.KFrom:
+			l.Kernel = "ol_gemm_from"
+		}
 	case fx.OpGemmI8:
 		k, g, tile := attrs[2], attrs[3], uint64(int8Tile)
-		if major >= 8 && k%tensorStep == 0 && (g%tensorStep == 0 || g >= k) {
-			l.Kernel, l.Threads, tile = "ol_gemm_i8_tensor", 128, tensorTile
+		if tensor && k%tensorStep == 0 && (g%tensorStep == 0 || g >= k) {
+			l.Kernel, tile = "ol_gemm_i8_tensor", tensorTile
 		}
 		l.Items, l.PerBlock = ceil(attrs[0], tile)*ceil(attrs[1], tile), 1
 	case fx.OpScatterChain: // ids that nobody has keep +0
@@ -84,9 +95,15 @@ func ceil(n, d uint64) uint64 { return (n + d - 1) / d }
 // Range are items First … First+Count−1.
 type Range struct{ First, Count uint64 }
 
-// Slices cuts the items into at most n ranges, but never within a block.
-func (l Launch) Slices(n uint64) []Range {
-	size := ceil(ceil(l.Items, l.PerBlock), max(n, 1)) * l.PerBlock
+// Slices cuts the items into n ranges, or a few more: never within a block, and where
+// a range has many, into whole waves of blocks that a card runs at once, for what is
+// left over keeps few of its multiprocessors busy.
+func (l Launch) Slices(n, wave uint64) []Range {
+	blocks := ceil(ceil(l.Items, l.PerBlock), max(n, 1))
+	if wave > 0 && n > 1 && blocks > wave {
+		blocks -= blocks % wave
+	}
+	size := blocks * l.PerBlock
 	var out []Range
 	for first := uint64(0); first < l.Items; first += size {
 		out = append(out, Range{first, min(size, l.Items-first)})

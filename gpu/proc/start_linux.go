@@ -66,10 +66,11 @@ func Start(w Worker) (*Device, error) {
 	}
 	end := sync.OnceValue(func() string {
 		ourOut.Close()
-		kill := time.AfterFunc(grace, func() { cmd.Process.Kill() })
-		<-ended
-		kill.Stop()
+		gone := finish(ended, func() { cmd.Process.Kill() })
 		ourIn.Close()
+		if !gone {
+			return fmt.Sprintf("process %d was killed and does not end; its driver hangs, the machine may have to be started again", cmd.Process.Pid)
+		}
 		unix.Munmap(memory)
 		return fmt.Sprintf("%s; %s", cmd.ProcessState, last)
 	})
@@ -98,8 +99,25 @@ func run(cmd *exec.Cmd) (ended chan struct{}, err error) {
 	return ended, <-started
 }
 
-// grace is how long a worker may take to end by itself when its requests end.
-const grace = 200 * time.Millisecond
+// How long a worker may take to end by itself when its requests end, and how long
+// until one that was killed is gone.
+const (
+	grace    = 200 * time.Millisecond
+	patience = 20 * time.Second
+)
+
+// finish waits until a worker has ended and kills it after grace. False: it was still
+// there after patience. A driver that hangs inside the system keeps its process from
+// dying, and the node must not wait for that.
+func finish(ended <-chan struct{}, kill func()) bool {
+	defer time.AfterFunc(grace, kill).Stop()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(patience):
+		return false
+	}
+}
 
 // share makes the transfer memory, of fixed size.
 func share() (*os.File, []byte, error) {

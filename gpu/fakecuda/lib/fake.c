@@ -124,7 +124,7 @@ typedef struct { const char *name; body item; together block; } kernel;
 #define ITEM(name) {"ol_" #name, k_##name, NULL},
 #define BLOCK(name) {"ol_" #name, NULL, ol_##name},
 static void k_peak(const u64 *a, const void *const *x, void *y, u64 i) { (void)a, (void)x, (void)y, (void)i; }
-static const kernel kernels[] = {OPS(ITEM) TILED(BLOCK) BLOCK(gemm_i8_tensor) ITEM(peak)};
+static const kernel kernels[] = {OPS(ITEM) TILED(BLOCK) BLOCK(gemm_below) BLOCK(gemm_from) BLOCK(gemm_i8_tensor) ITEM(peak)};
 
 // What the fibers of a launch run.
 static together now;

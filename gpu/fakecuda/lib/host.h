@@ -9,10 +9,16 @@
 #define OL_HOST_H
 
 #include <stdlib.h>
+#include <string.h>
 #include <ucontext.h>
 
 #define __shared__ static
-enum { FIBERS = 256, STACK = 64 << 10 };
+enum { FIBERS = 256, STACK = 64 << 10, COPIES = 64 };
+
+typedef u8 *shared_at;
+
+// A copy that a thread began and that is done when it waits for its group, no sooner.
+typedef struct { shared_at to; const void *from; int some; u32 group; } copying;
 
 static struct {
 	u32 me, threads, block, blocks, live;
@@ -21,6 +27,9 @@ static struct {
 	int over[FIBERS];
 	float passed[FIBERS];
 	u32 words[FIBERS][6];
+	shared_at rows[FIBERS];
+	copying copies[FIBERS][COPIES];
+	u32 ncopies[FIBERS], groups[FIBERS];
 	void (*run)(void);
 } grid;
 
@@ -65,6 +74,35 @@ static void mma(i32 d[4], const u32 p[4], const u32 q[2]) {
 	barrier();
 }
 
+static inline shared_at shared_of(void *p) { return p; }
+
+static void copy16(shared_at to, const void *from, int some) {
+	u32 me = grid.me;
+	if (grid.ncopies[me] == COPIES || (u64)to % 16 || (some && (u64)from % 16)) abort();
+	grid.copies[me][grid.ncopies[me]++] = (copying){to, from, some, grid.groups[me]};
+}
+static void copies_end(void) { grid.groups[grid.me]++; }
+
+static void copies_wait(u32 n) {
+	u32 me = grid.me, kept = 0;
+	for (u32 i = 0; i < grid.ncopies[me]; i++) {
+		copying c = grid.copies[me][i];
+		if (c.group + n >= grid.groups[me]) grid.copies[me][kept++] = c;
+		else if (c.some) memcpy(c.to, c.from, 16);
+		else memset(c.to, 0, 16);
+	}
+	grid.ncopies[me] = kept;
+}
+
+static void matrices(u32 d[4], shared_at row) {
+	u32 me = grid.me, warp = me / 32 * 32, lane = me % 32;
+	if ((u64)row % 16) abort();
+	grid.rows[me] = row;
+	barrier();
+	for (u32 i = 0; i < 4; i++) memcpy(&d[i], grid.rows[warp + i * 8 + lane / 4] + lane % 4 * 4, 4);
+	barrier();
+}
+
 static void fiber(void) {
 	grid.run();
 	grid.over[grid.me] = 1;
@@ -82,7 +120,7 @@ static void run_grid(u32 nblocks, u32 nthreads, void (*run)(void)) {
 			grid.at[i].uc_stack.ss_sp = grid.stack + (size_t)i * STACK;
 			grid.at[i].uc_stack.ss_size = STACK;
 			makecontext(&grid.at[i], fiber, 0);
-			grid.over[i] = 0;
+			grid.over[i] = grid.ncopies[i] = grid.groups[i] = 0;
 		}
 		for (grid.live = nthreads; grid.live;)
 			for (grid.me = 0; grid.me < nthreads; grid.me++)

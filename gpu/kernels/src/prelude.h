@@ -27,3 +27,27 @@ __device__ static inline void mma(i32 d[4], const u32 p[4], const u32 q[2]) {
 		: "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
 		: "r"(p[0]), "r"(p[1]), "r"(p[2]), "r"(p[3]), "r"(q[0]), "r"(q[1]));
 }
+
+// A byte of shared memory by its number, for the instructions below.
+typedef u32 shared_at;
+__device__ static inline shared_at shared_of(const void *p) {
+	shared_at at;
+	asm("{ .reg .u64 t; cvta.to.shared.u64 t, %1; cvt.u32.u64 %0, t; }" : "=r"(at) : "l"(p));
+	return at;
+}
+
+// Copies 16 bytes to shared memory, or zeros, while the thread goes on. Both addresses
+// are multiples of 16.
+__device__ static inline void copy16(shared_at to, const void *from, int some) {
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(to), "l"(from), "r"(some ? 16 : 0) : "memory");
+}
+// Ends a group of copies; waits until all but the last n groups of this thread are there.
+__device__ static inline void copies_end(void) { asm volatile("cp.async.commit_group;" : : : "memory"); }
+#define copies_wait(n) asm volatile("cp.async.wait_group %0;" : : "n"(n) : "memory")
+
+// Four matrices of 8 rows of 16 bytes: lane l says where row l%8 of matrix l/8 is, and
+// gets word l%4 of row l/4 of each.
+__device__ static inline void matrices(u32 d[4], shared_at row) {
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+		: "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3]) : "r"(row) : "memory");
+}

@@ -21,11 +21,13 @@ KERNEL(red_sum, 256) { ARGS; warp_red(a, x, y, first, count, 0.0f, op_add, op_ad
 KERNEL(red_sumsq, 256) { ARGS; warp_red(a, x, y, first, count, 0.0f, op_add, op_sq); }
 KERNEL(red_max, 256) { ARGS; warp_red(a, x, y, first, count, fbits(0xff800000u), op_max, op_max); }
 
-// GEMM: 128 × 128 outputs per block of 256 threads, 8 × 8 per thread, 8 terms of
-// the chain at a time, the next 8 fetched while these are added. k ascends and is
-// never padded or split (FX-03).
+// GEMM: 128 × 128 outputs per block of 256 threads, 32 × 64 per warp, 8 × 8 per
+// thread, 8 terms of the chain at a time, the next 8 fetched while these are added.
+// k ascends and is never padded or split (FX-03). Two blocks fit a multiprocessor
+// (128 registers a thread): one adds while the other waits.
 enum { TILE = 128, DEPTH = 8, PITCH = TILE + 4 };
 
+typedef float stage[DEPTH][PITCH];
 typedef struct { u64 b, m0, n0; } tile_at;
 
 FN tile_at gemm_tile(const u64 *a, u64 t) {
@@ -34,85 +36,124 @@ FN tile_at gemm_tile(const u64 *a, u64 t) {
 	return p;
 }
 
-// Four neighbouring terms of one row, in one load where rows are whole fours; what
-// lies outside is never used.
-typedef float four __attribute__((vector_size(16)));
-
-FN four fetch(const float *row, u64 k0, u64 k, int inside, int fours) {
-	four v = {0.0f, 0.0f, 0.0f, 0.0f};
-	if (!inside) return v;
-	if (fours) return k0 < k ? *(const four *)(row + k0) : v;
-	EACH(q, 4) if (k0 + q < k) v[q] = row[k0 + q];
-	return v;
+// The terms from … to−1 of k that any output of a tile has: with limits, a part of
+// all. from is a multiple of DEPTH.
+FN void gemm_range(const u64 *a, const void *const *x, tile_at p, u32 *from, u32 *to) {
+	u64 low = a[3], high = 0;
+	for (u64 row = p.m0; row < a[1] && row < p.m0 + TILE; row++) {
+		u64 l = gemm_limit(a, x, p.b, row);
+		low = l < low ? l : low;
+		high = l > high ? l : high;
+	}
+	*from = a[5] == 3 ? (u32)low / DEPTH * DEPTH : 0;
+	*to = a[5] == 2 ? (u32)high : a[5] == 1 && p.n0 >= high ? 0 : (u32)a[3];
 }
 
-// With limits on k (KBelow, KFrom) each of the thread's 8 rows has its own range.
-FN void gemm(const u64 *a, const void *const *x, void *y, u64 t, int limits, float as[2][DEPTH][PITCH], float bs[2][DEPTH][PITCH]) {
-	tile_at p = gemm_tile(a, t);
-	u64 m = a[1], n = a[2], k = a[3];
-	u32 me = thread(), load_row = me / 2, load_k = me % 2 * 4, ty = me / 16 * 4, tx = me % 16 * 4;
-	const float *arow = (const float *)x[0] + (p.b * m + p.m0 + load_row) * k;
-	const float *brow = (const float *)x[1] + (p.b / a[4] * n + p.n0 + load_row) * k;
-	int a_in = p.m0 + load_row < m, b_in = p.n0 + load_row < n;
-	int fours = k % 4 == 0 && (u64)x[0] % 16 == 0 && (u64)x[1] % 16 == 0;
-	float acc[8][8];
-	u64 from[8], to[8];
+// Four neighbouring terms of a row of each operand, in one load where rows are whole
+// fours. What lies outside stays as it was and is never used.
+typedef float four __attribute__((vector_size(16)));
+
+FN void fetch(four *av, four *bv, const float *arow, const float *brow, u32 k0, u32 k, int fours) {
+	if (fours) {
+		if (k0 >= k) return;
+		*av = *(const four *)(arow + k0);
+		*bv = *(const four *)(brow + k0);
+		return;
+	}
+	EACH(q, 4) if (k0 + q < k) {
+		(*av)[q] = arow[k0 + q];
+		(*bv)[q] = brow[k0 + q];
+	}
+}
+
+// What a thread works at: the first row and column of its outputs in the tile, 4 more
+// of each 16 rows and 32 columns further. The 4 × 8 lanes of a warp read 16 and 32
+// neighbouring words of a stage, each bank once.
+typedef struct { u32 row, col; } place_of;
+
+FN place_of gemm_place(u32 me) {
+	place_of p = {me / 64 * 32 + me % 32 / 8 * 4, me / 32 % 2 * 64 + me % 8 * 4};
+	return p;
+}
+FN u32 gemm_row(u32 i) { return i % 4 + i / 4 * 16; }
+FN u32 gemm_col(u32 j) { return j % 4 + j / 4 * 32; }
+
+// One term for all outputs of a thread; with limits only for the rows that have it.
+FN void gemm_term(float acc[8][8], const float *ad, const float *bd, place_of at, u32 k, const u32 *limit, u32 side) {
+	four u[2], v[2];
+	EACH(i, 2) {
+		u[i] = *(const four *)(ad + at.row + i * 16);
+		v[i] = *(const four *)(bd + at.col + i * 32);
+	}
 	EACH(i, 8) {
-		u64 row = p.m0 + ty + i % 4 + i / 4 * 64;
-		from[i] = 0;
-		to[i] = k;
-		if (limits && row < m) {
-			u64 l = gemm_limit(a, x, p.b, row);
-			if (a[5] == 2) to[i] = l;
-			if (a[5] == 3) from[i] = l;
+		if ((side == 2 && k >= limit[i]) || (side == 3 && k < limit[i])) continue;
+		EACH(j, 8) acc[i][j] = FMA(u[i / 4][i % 4], v[j / 4][j % 4], acc[i][j]);
+	}
+}
+
+FN void gemm_store(const u64 *a, const void *const *x, void *y, tile_at p, place_of at, float acc[8][8]) {
+	u64 m = a[1], n = a[2];
+	int fours = n % 4 == 0 && (u64)y % 16 == 0;
+	EACH(i, 8) {
+		u64 row = p.m0 + at.row + gemm_row(i);
+		if (row >= m) continue;
+		u64 end = a[5] == 1 ? gemm_limit(a, x, p.b, row) : n;
+		EACH(h, 2) {
+			u64 col = p.n0 + at.col + h * 32, to = (p.b * m + row) * n + col;
+			four v;
+			EACH(q, 4) v[q] = col + q < end ? canon(acc[i][h * 4 + q]) : 0.0f;
+			if (fours && col < n) *(four *)((float *)y + to) = v;
+			else EACH(q, 4) if (col + q < n) ((float *)y)[to + q] = v[q];
 		}
+	}
+}
+
+// side is the attribute limit where it bounds k (KBelow, KFrom), else 0.
+FN void gemm(const u64 *a, const void *const *x, void *y, u64 t, u32 side, stage *as, stage *bs) {
+	tile_at p = gemm_tile(a, t);
+	u64 m = a[1], n = a[2];
+	u32 k = (u32)a[3], from = 0, to = k, limit[8]; // dimensions are below 2³¹
+	if (a[5]) gemm_range(a, x, p, &from, &to);
+	u32 load_row = thread() / 2, load_k = thread() % 2 * 4;
+	u64 ar = p.m0 + load_row, br = p.n0 + load_row; // a row that is not there is read as the last
+	const float *arow = (const float *)x[0] + (p.b * m + (ar < m ? ar : m - 1)) * k;
+	const float *brow = (const float *)x[1] + (p.b / a[4] * n + (br < n ? br : n - 1)) * k;
+	int fours = k % 4 == 0 && (u64)x[0] % 16 == 0 && (u64)x[1] % 16 == 0;
+	place_of at = gemm_place(thread());
+	float acc[8][8];
+	EACH(i, 8) {
+		u64 row = p.m0 + at.row + gemm_row(i);
+		if (side) limit[i] = row < m ? (u32)gemm_limit(a, x, p.b, row) : 0;
 		EACH(j, 8) acc[i][j] = 0.0f;
 	}
-	four av = fetch(arow, load_k, k, a_in, fours), bv = fetch(brow, load_k, k, b_in, fours);
+	four av = {0.0f, 0.0f, 0.0f, 0.0f}, bv = av;
+	fetch(&av, &bv, arow, brow, from + load_k, k, fours);
 	u32 half = 0;
-	for (u64 k0 = 0; k0 < k; k0 += DEPTH, half ^= 1) {
+	for (u32 k0 = from; k0 < to; k0 += DEPTH, half ^= 1) {
 		EACH(q, 4) {
 			as[half][load_k + q][load_row] = av[q];
 			bs[half][load_k + q][load_row] = bv[q];
 		}
 		barrier();
-		if (k0 + DEPTH < k) {
-			av = fetch(arow, k0 + DEPTH + load_k, k, a_in, fours);
-			bv = fetch(brow, k0 + DEPTH + load_k, k, b_in, fours);
-		}
-		u32 depth = k - k0 < DEPTH ? (u32)(k - k0) : DEPTH;
-		EACH(d, DEPTH) {
-			if (d >= depth) break;
-			four u[2], v[2];
-			EACH(i, 2) {
-				u[i] = *(const four *)&as[half][d][ty + i * 64];
-				v[i] = *(const four *)&bs[half][d][tx + i * 64];
-			}
-			EACH(i, 8) {
-				if (limits && (k0 + d < from[i] || k0 + d >= to[i])) continue;
-				EACH(j, 8) acc[i][j] = FMA(u[i / 4][i % 4], v[j / 4][j % 4], acc[i][j]);
-			}
+		fetch(&av, &bv, arow, brow, k0 + DEPTH + load_k, k, fours);
+		if (to - k0 >= DEPTH) {
+			EACH(d, DEPTH) gemm_term(acc, as[half][d], bs[half][d], at, k0 + d, limit, side);
+		} else {
+			for (u32 d = 0; d < to - k0; d++) gemm_term(acc, as[half][d], bs[half][d], at, k0 + d, limit, side);
 		}
 	}
-	EACH(i, 8) {
-		u64 row = p.m0 + ty + i % 4 + i / 4 * 64;
-		if (row >= m) continue;
-		u64 end = a[5] == 1 ? gemm_limit(a, x, p.b, row) : n;
-		EACH(j, 8) {
-			u64 col = p.n0 + tx + j % 4 + j / 4 * 64;
-			if (col < n) SF((p.b * m + row) * n + col, col < end ? acc[i][j] : 0.0f);
-		}
-	}
+	gemm_store(a, x, y, p, at, acc);
 	barrier(); // the next tile of this block writes what others may still read
 }
-KERNEL(gemm_nt, 256) {
-	ARGS;
-	__shared__ __attribute__((aligned(16))) float as[2][DEPTH][PITCH], bs[2][DEPTH][PITCH];
-	for (u64 t = first + blockx(); t < first + count; t += blocks()) {
-		if (a5 >= 2) gemm(a, x, y, t, 1, as, bs);
-		else gemm(a, x, y, t, 0, as, bs);
-	}
-}
+
+#define GEMM(side) \
+	ARGS; \
+	__shared__ __attribute__((aligned(16))) stage as[2], bs[2]; \
+	for (u64 t = first + blockx(); t < first + count; t += blocks()) gemm(a, x, y, t, side, as, bs)
+
+KERNEL(gemm_nt, 256, 2) { GEMM(0); }
+KERNEL(gemm_below, 256) { GEMM(2); }
+KERNEL(gemm_from, 256) { GEMM(3); }
 
 // Quantised GEMM: 32 × 32 outputs per block of 256 threads, 2 × 2 per thread, dots
 // of one group by four codes at a time where rows and groups are whole words.
@@ -127,8 +168,11 @@ KERNEL(gemm_i8, 256) {
 	int words = k % 4 == 0 && g % 4 == 0 && (u64)x0 % 4 == 0 && (u64)x2 % 4 == 0;
 	for (u64 t = first + blockx(); t < first + count; t += blocks()) {
 		u64 m0 = t / tn * QTILE, n0 = t % tn * QTILE;
-		if (!words) {
-			by_element(a, x, y, m0, n0, QTILE);
+		if (!words) { // one by one
+			for (u32 e = me; e < QTILE * QTILE; e += 256) {
+				u64 r = m0 + e / QTILE, c = n0 + e % QTILE;
+				if (r < m && c < n) k_gemm_i8(a, x, y, r * n + c);
+			}
 			continue;
 		}
 		float acc[2][2] = {{0.0f, 0.0f}, {0.0f, 0.0f}};

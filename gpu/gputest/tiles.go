@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gputest
+
+import (
+	"bytes"
+
+	"github.com/openledger/openledger/internal/fx"
+	"github.com/openledger/openledger/poa/program"
+)
+
+// tiles are products that a device does by tiles, around the edges of those: more
+// rows and columns than one has, chains that end within a step, groups that end
+// within, at and after one. Whether random shapes hit these is luck.
+var tiles = []struct {
+	op    fx.Op
+	attrs []uint64
+}{
+	{fx.OpGemm, []uint64{1, 130, 129, 9, 1, fx.NoLimit, 0}},
+	{fx.OpGemm, []uint64{1, 3, 260, 72, 1, fx.NoLimit, 0}},
+	{fx.OpGemm, []uint64{2, 129, 66, 17, 2, fx.NBelow, 2}},
+	{fx.OpGemm, []uint64{2, 130, 9, 76, 2, fx.KBelow, 2}},
+	{fx.OpGemm, []uint64{2, 130, 9, 76, 2, fx.KFrom, 2}},
+	{fx.OpGemmI8, []uint64{129, 34, 96, 32}},
+	{fx.OpGemmI8, []uint64{2, 131, 288, 96}},
+	{fx.OpGemmI8, []uint64{130, 5, 320, 320}},
+	{fx.OpGemmI8, []uint64{9, 33, 416, 256}},
+	{fx.OpGemmI8, []uint64{33, 65, 64, 4096}},
+	{fx.OpGemmI8, []uint64{34, 33, 100, 20}},
+}
+
+// Tiles are cases of those products, aligned and not, and of the greatest sums that
+// codes have; every element is compared.
+func Tiles(op fx.Op, seed uint64) []Case {
+	var out []Case
+	for n, t := range tiles {
+		for i, offset := range []uint64{0, 4, 1, 0} {
+			if t.op != op {
+				continue
+			}
+			c := newSource(seed, op, n).of(op, t.attrs, offset)
+			c.all = true
+			for k, a := range c.Sig.In {
+				if a.Type == fx.I8 && i == 3 {
+					copy(c.In[k], bytes.Repeat([]byte{0x80}, len(c.In[k])))
+				}
+			}
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// of draws what goes into an operation.
+func (r *source) of(op fx.Op, attrs []uint64, offset uint64) Case {
+	s, err := fx.Check(op, attrs)
+	if err != nil {
+		panic("gputest draws attributes that do not exist: " + err.Error())
+	}
+	c := Case{Sig: s, Offset: offset}
+	c.Node = program.Node{Op: op, Attrs: attrs, Shape: []uint64{s.Out.Len}, In: make([]uint64, len(s.In))}
+	style := r.one(styleNormal, styleHard, styleHard, styleTiny, styleHuge, styleTies)
+	for k, a := range s.In {
+		c.In = append(c.In, r.fill(a, style, indexLimit(op, attrs, k)))
+	}
+	if op == fx.OpMergePairs {
+		c.In[2] = sortedRuns(attrs, c.In)
+	}
+	return c
+}
