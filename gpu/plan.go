@@ -73,6 +73,33 @@ type planner struct {
 // the same buffer as that input in Run: the plan writes it only after the last
 // read, or through memory of its own. Errors: program.ErrSpec, ErrMemory.
 func NewPlan(d Device, g program.Graph) (*Plan, error) {
+	m, err := plan(d, g)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.allocate(); err != nil {
+		m.p.Close()
+		return nil, err
+	}
+	return m.p, nil
+}
+
+// PlanMemory is what Plan.Memory of a plan of g is, without a device, in bytes.
+// Errors: program.ErrSpec.
+func PlanMemory(g program.Graph) (uint64, error) {
+	m, err := plan(nil, g)
+	if err != nil {
+		return 0, err
+	}
+	var n uint64
+	for _, s := range m.slots {
+		n += s.size * s.typ.Size()
+	}
+	return n, nil
+}
+
+// plan places every value.
+func plan(d Device, g program.Graph) (*planner, error) {
 	if err := g.Check(); err != nil {
 		return nil, err
 	}
@@ -102,11 +129,7 @@ func NewPlan(d Device, g program.Graph) (*Plan, error) {
 		m.node(i)
 	}
 	m.outputs()
-	if err := m.allocate(); err != nil {
-		m.p.Close()
-		return nil, err
-	}
-	return m.p, nil
+	return m, nil
 }
 
 func (m *planner) uses() {

@@ -3,85 +3,71 @@
 package tune
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/openledger/openledger/gpu"
+	"github.com/openledger/openledger/gpu/format/pack"
 	"github.com/openledger/openledger/gpu/format/safetensors"
-	"github.com/openledger/openledger/internal/fx"
 	"github.com/openledger/openledger/poa/decoder"
 )
 
 // Names of files of adapters in the layout of PEFT.
 const (
-	AdapterConfig  = "adapter_config.json"
-	AdapterWeights = "adapter_model.safetensors"
+	AdapterConfig  = pack.AdapterConfig
+	AdapterWeights = pack.AdapterWeights
 )
-
-// peft is an adapter_config.json.
-type peft struct {
-	PeftType      string   `json:"peft_type"`
-	TaskType      string   `json:"task_type"`
-	Base          string   `json:"base_model_name_or_path"`
-	R             uint64   `json:"r"`
-	Alpha         float32  `json:"lora_alpha"`
-	Dropout       float32  `json:"lora_dropout"`
-	Bias          string   `json:"bias"`
-	Targets       []string `json:"target_modules"`
-	FanInFanOut   bool     `json:"fan_in_fan_out"`
-	InferenceMode bool     `json:"inference_mode"`
-}
 
 // SaveAdapters writes the adapters into a folder in the layout of PEFT, made if need
 // be: alpha stands for α of the spec's scale, base names the model that they belong
 // to. Errors: fs.ErrExist if the folder holds adapters, gpu.ErrArgs for a run without
 // adapters, that of the step that failed. Spec: TNS-05.
 func (t *Trainer) SaveAdapters(dir, base string, alpha float32) error {
-	if t.broken != nil {
-		return t.broken
+	text, list, err := t.Adapters(base, alpha)
+	if err != nil {
+		return err
 	}
-	lora := t.job.Spec.Net.LoRA
-	if lora.Rank == 0 {
-		return fmt.Errorf("%w: the run has no adapters", gpu.ErrArgs)
-	}
-	root, err := t.Root()
+	root, err := safetensors.Root(list)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	c := peft{PeftType: "LORA", TaskType: "CAUSAL_LM", Base: base, R: lora.Rank, Alpha: alpha, Bias: "none", InferenceMode: true}
-	for _, m := range lora.Targets {
-		c.Targets = append(c.Targets, hfModule(m))
-	}
-	text, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return err
-	}
 	if _, err := os.Lstat(filepath.Join(dir, AdapterWeights)); err == nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, AdapterWeights), os.ErrExist)
 	}
-	if err := safetensors.WriteFile(filepath.Join(dir, AdapterConfig), func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err }); err != nil {
+	if err := safetensors.WriteFile(filepath.Join(dir, AdapterConfig), func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
 		return err
 	}
-	var list []safetensors.Source
+	return safetensors.Save(filepath.Join(dir, AdapterWeights), safetensors.Meta{Program: "openledger finetune", Root: root}, list)
+}
+
+// Adapters are an adapter_config.json and the adapters by PEFT's names, for
+// SaveAdapters and pack.Write; they are read from the device when they are written.
+// Errors: gpu.ErrArgs for a run without adapters, that of the step that failed.
+func (t *Trainer) Adapters(base string, alpha float32) (config []byte, list []safetensors.Source, err error) {
+	lora := t.job.Spec.Net.LoRA
+	switch {
+	case t.broken != nil:
+		return nil, nil, t.broken
+	case lora.Rank == 0:
+		return nil, nil, fmt.Errorf("%w: the run has no adapters", gpu.ErrArgs)
+	}
+	if config, err = pack.WritePEFT(base, lora, alpha); err != nil {
+		return nil, nil, err
+	}
 	for _, a := range t.job.Spec.Net.Adapters() {
 		list = append(list, safetensors.Source{Name: t.peftName(a.Name), DType: safetensors.F32, Shape: a.Shape, Write: func(w io.Writer) error {
 			return t.read(t.own["param/"+a.Name], func(p []byte) error { _, err := w.Write(p); return err })
 		}})
 	}
-	return safetensors.Save(filepath.Join(dir, AdapterWeights), safetensors.Meta{Program: "openledger finetune", Root: root}, list)
+	return config, list, nil
 }
-
-// hfModule is the name of a matrix of a layer in folders.
-func hfModule(m string) string { return m + "_proj" }
 
 // peftName is the name of an adapter in PEFT's files.
 func (t *Trainer) peftName(name string) string {
@@ -133,13 +119,7 @@ func (t *Trainer) merge(m string) error {
 	return errors.Join(t.dev.Sync(), p.Close())
 }
 
-// LoRA is adapters of rank r with α for the matrices targets, in any order; none is
-// all of them.
+// LoRA is pack.LoRA.
 func LoRA(r uint64, alpha float32, targets []string) decoder.LoRA {
-	if len(targets) == 0 {
-		targets = decoder.Matrices()
-	}
-	targets = slices.Clone(targets)
-	slices.Sort(targets)
-	return decoder.LoRA{Rank: r, Scale: fx.Bits(fx.Div(alpha, fx.FromInt(int32(min(r, 1<<20))))), Targets: targets}
+	return pack.LoRA(r, alpha, targets)
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/openledger/openledger/gpu"
+	"github.com/openledger/openledger/gpu/format"
 	"github.com/openledger/openledger/gpu/format/safetensors"
 	"github.com/openledger/openledger/gpu/train"
 	"github.com/openledger/openledger/internal/content"
@@ -125,6 +126,9 @@ func (t *Trainer) save(path string, b *checkpoint.Builder, root [32]byte) error 
 // resume reads what save wrote. Errors: train.ErrSaved, those of reading.
 func (t *Trainer) resume(path string) (*checkpoint.Builder, error) {
 	f, err := safetensors.Open(path)
+	if errors.Is(err, format.ErrFormat) {
+		return nil, fmt.Errorf("%w: %w", train.ErrSaved, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -113,6 +113,16 @@ func Decode(b []byte, v any) error {
 	return nil
 }
 
+// First decodes the first item of a sequence of items, one after the other, as Decode
+// does, and returns the bytes after it. Errors: as Decode. Cost: that of the item.
+func First(b []byte, v any) (rest []byte, err error) {
+	rest, err = scanItem(b, 0)
+	if err != nil {
+		return nil, err
+	}
+	return rest, Decode(b[:len(b)-len(rest)], v)
+}
+
 // CheckSet reports whether the list is a set: strictly ascending by the encoded
 // bytes of its elements. Types that hold a set call it after decoding.
 // Errors: ErrOrder. Cost: one encoding per element. Spec: ENC-03.

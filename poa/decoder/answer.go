@@ -19,15 +19,7 @@ func (n Net) Forward(seqs, tokens uint64) (program.Graph, error) {
 	}
 	b := n.build()
 	s := b.causal(seqs, tokens)
-	x := b.lookup(b.Input("ids", fx.I32, seqs*tokens))
-	for l := range n.Arch.Layers {
-		b.prefix = Layer(l)
-		q, k, v := b.project(x, s, &layer{})
-		x = b.finish(x, q, k, v, s, &layer{})
-	}
-	b.prefix = ""
-	f, _ := b.norm("norm", x)
-	b.Output("logits", b.logits(f))
+	b.Output("logits", b.logits(b.forward(b.Input("ids", fx.I32, seqs*tokens), s)))
 	return b.Graph()
 }
 

@@ -17,11 +17,19 @@ import (
 
 // Names of files in a folder.
 const (
-	ConfigName          = "config.json"
-	TokenizerName       = "tokenizer.json"
-	tokenizerConfigName = "tokenizer_config.json"
-	maxTokenizerConfig  = 8 << 20
+	ConfigName    = "config.json"
+	TokenizerName = "tokenizer.json"
+	ChatName      = "tokenizer_config.json"
 )
+
+// MaxChat bounds tokenizer_config.json, in bytes.
+const MaxChat = 8 << 20
+
+// Files are the contents of the files of a folder beside its weights; Chat is nil
+// where there is none.
+type Files struct {
+	Config, Tokenizer, Chat []byte
+}
 
 // Folder is an open model: what it computes, where each weight stands, its
 // tokenizer. Close it when the weights have been read.
@@ -32,6 +40,7 @@ type Folder struct {
 	Tokenizer *tokenizer.Tokenizer
 	JSON      []byte // tokenizer.json, for another folder
 	Chat      Chat   // StyleUnknown if the folder has no template that is known
+	Files     Files  // as they were read
 }
 
 // Close closes the files of weights.
@@ -42,38 +51,53 @@ func (f *Folder) Close() error { return f.File.Close() }
 // format.ErrUnsupported naming the field or tensor, ErrArch, those of the file
 // system. Spec: TNS-03.
 func Open(dir string) (*Folder, error) {
-	b, err := safetensors.ReadSmall(filepath.Join(dir, ConfigName), MaxConfig)
+	var f Files
+	var err error
+	if f.Config, err = safetensors.ReadSmall(filepath.Join(dir, ConfigName), MaxConfig); err != nil {
+		return nil, err
+	}
+	f.Tokenizer, err = safetensors.ReadSmall(filepath.Join(dir, TokenizerName), tokenizer.MaxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; a tokenizer.model of SentencePiece is not read", err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{}
-	if f.Config, err = ReadConfig(b); err != nil {
+	if f.Chat, err = safetensors.ReadSmall(filepath.Join(dir, ChatName), MaxChat); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if b, err = safetensors.ReadSmall(filepath.Join(dir, TokenizerName), tokenizer.MaxFile); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w; a tokenizer.model of SentencePiece is not read", err)
-	} else if err != nil {
+	weights, err := safetensors.OpenFolder(dir)
+	if err != nil {
 		return nil, err
 	}
-	if f.Tokenizer, err = tokenizer.Parse(b); err != nil {
+	out, err := New(f, weights)
+	if err != nil {
+		return nil, errors.Join(err, weights.Close())
+	}
+	return out, nil
+}
+
+// New is Open for files that are in memory and weights that are open; they are the
+// folder's if there is no error. Spec: TNS-03.
+func New(files Files, weights *safetensors.File) (*Folder, error) {
+	f := &Folder{File: weights, JSON: files.Tokenizer, Files: files}
+	var err error
+	if f.Config, err = ReadConfig(files.Config); err != nil {
 		return nil, err
 	}
-	f.JSON = b
+	if f.Tokenizer, err = tokenizer.Parse(files.Tokenizer); err != nil {
+		return nil, err
+	}
 	if n, most := f.Tokenizer.Size(), f.Config.Arch.Vocab; n > int(most) {
 		return nil, fmt.Errorf("%w: tokenizer.json has the id %d, config.json has vocab_size %d", format.ErrFormat, n-1, most)
 	}
-	b, err = safetensors.ReadSmall(filepath.Join(dir, tokenizerConfigName), maxTokenizerConfig)
-	if err == nil {
-		f.Chat, err = readChat(b)
+	if files.Chat != nil {
+		if f.Chat, err = readChat(files.Chat); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if f.Weights, err = Match(f.Config.Arch, weights); err != nil {
 		return nil, err
-	}
-	if f.File, err = safetensors.OpenFolder(dir); err != nil {
-		return nil, err
-	}
-	if f.Weights, err = Match(f.Config.Arch, f.File); err != nil {
-		return nil, errors.Join(err, f.File.Close())
 	}
 	return f, nil
 }

@@ -174,7 +174,20 @@ func (f *File) Root() ([32]byte, error) {
 		if err != nil {
 			return [32]byte{}, err
 		}
-		leaves[i] = keys.Dom(keys.DomainTensor, t.Name, strings.ToLower(t.DType.String()), t.Shape, id)
+		leaves[i] = leaf(t.Name, t.DType, t.Shape, id)
 	}
 	return merkle.Root(leaves), nil
+}
+
+// leaf is a tensor under a root. Spec: TNS-01.
+func leaf(name string, d DType, shape []uint64, id content.ID) []byte {
+	return keys.Dom(keys.DomainTensor, name, strings.ToLower(d.String()), shape, id)
+}
+
+// Without returns the same files without the tensors of these names. Closing one
+// closes both.
+func (f *File) Without(names ...string) *File {
+	out := *f
+	out.Tensors = slices.DeleteFunc(slices.Clone(f.Tensors), func(t Tensor) bool { return slices.Contains(names, t.Name) })
+	return &out
 }
