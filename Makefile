@@ -41,7 +41,7 @@ deps:
 test: deps build
 	go test $$(go list ./... | grep -vE '/(node|p2p|rpc)(/|$$)')
 	CGO_ENABLED=1 go test -race -timeout 20m $(RACE)
-	$(CUDA) go test -tags cuda ./gpu/driver ./gpu/cuda ./gpu/train ./node/worker
+	$(CUDA) go test -tags cuda ./gpu/driver ./gpu/cuda ./gpu/train ./gpu/ask ./node/worker
 	$(CUDA) go test -tags cuda ./cmd/openledger -run '^TestGPU0[57]' -args -binary $(CURDIR)/$(BIN)
 
 # A real card against the definition: every operation on many cases, a training task, and how fast it is.
@@ -50,7 +50,7 @@ gpu: build
 	@$(BIN) gpu list
 	@$(BIN) gpu list --output json | grep -qE '"backend": *"cuda"' || { echo "make gpu needs an NVIDIA card and its driver, and a C compiler to build with; see the line above" >&2; exit 1; }
 	$(BIN) gpu selftest --device $(CARD) --exhaustive
-	OPENLEDGER_TEST_CARD=1 $(CUDA) go test -tags cuda ./gpu/train -run '^TestCHK04EveryDeviceGivesTheSameRoots$$' -v -count=1
+	OPENLEDGER_TEST_CARD=1 $(CUDA) go test -tags cuda ./gpu/train ./gpu/ask -run '^TestCHK04EveryDevice' -v -count=1
 	$(BIN) gpu bench --device $(CARD)
 
 # What is committed, built in two folders, is the same program to the byte (GPU-05).

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -138,23 +137,7 @@ func orFree(most uint64) uint64 {
 	if most > 0 {
 		return most
 	}
-	return freeMemory()
-}
-
-// freeMemory is what the machine can give without swapping, as Linux says; elsewhere
-// 8 GiB.
-func freeMemory() uint64 {
-	if f, err := os.Open("/proc/meminfo"); err == nil {
-		defer f.Close()
-		for s := bufio.NewScanner(f); s.Scan(); {
-			if fields := strings.Fields(s.Text()); len(fields) > 1 && fields[0] == "MemAvailable:" {
-				if kib, err := strconv.ParseUint(fields[1], 10, 50); err == nil && kib > 0 {
-					return kib << 10
-				}
-			}
-		}
-	}
-	return 8 << 30
+	return cpu.Available()
 }
 
 // savedState is the file in which a run saves its state; nil saves nothing. A run on

@@ -63,6 +63,9 @@ func Load(blob []byte, root [32]byte) (*Model, error) {
 // Clone returns an independent model with the same weights.
 func (m *Model) Clone() *Model { return New(m.weights) }
 
+// Root is the root of the weights. Spec: TNS-01.
+func (m *Model) Root() [32]byte { return m.weights.Root() }
+
 // Arch returns the architecture record.
 func (m *Model) Arch() model.Arch { return m.weights.Arch }
 
