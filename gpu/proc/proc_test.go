@@ -6,7 +6,9 @@ package proc_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -40,6 +42,13 @@ func TestMain(m *testing.M) {
 }
 
 type faulty struct{ gpu.Device }
+
+func (f faulty) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
+	if os.Getenv(mode) == "nonegation" && n.Op == fx.OpNeg {
+		return gpu.ErrUnsupported
+	}
+	return f.Device.Run(n, in, out)
+}
 
 func (f faulty) Sync() error {
 	switch os.Getenv(mode) {
@@ -87,8 +96,7 @@ func TestGPU07AWorkerComputes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	neg := program.Node{Op: fx.OpNeg, Attrs: []uint64{2}, In: []uint64{0}, Shape: []uint64{2}}
-	if err := errors.Join(d.Run(neg, []gpu.Buffer{last}, y), d.Sync()); err != nil {
+	if err := errors.Join(d.Run(neg(2), []gpu.Buffer{last}, y), d.Sync()); err != nil {
 		t.Fatal(err)
 	}
 	got := make([]byte, 8)
@@ -131,6 +139,128 @@ func TestErrorsKeepTheirMeaning(t *testing.T) {
 	}
 	if err := d.Upload(v, make([]byte, 8)); !errors.Is(err, gpu.ErrArgs) {
 		t.Errorf("view of a freed buffer: %v", err)
+	}
+}
+
+// neg is one operation over n elements.
+func neg(n uint64) program.Node {
+	return program.Node{Op: fx.OpNeg, Attrs: []uint64{n}, In: []uint64{0}, Shape: []uint64{n}}
+}
+
+// What waits to cross the pipe has run when its result, its input's memory or its
+// input's content is touched.
+func TestGPU07OperationsRunInTheOrderInWhichTheyWereAsked(t *testing.T) {
+	d := start(t, "well", time.Minute)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	word := func(x float32) []byte { return binary.LittleEndian.AppendUint32(nil, math.Float32bits(x)) }
+	a, err := d.Alloc(fx.F32, 1)
+	must(err)
+	out, err := d.Alloc(fx.F32, 1000)
+	must(err)
+	for i := range uint64(1000) { // more than one message, an upload between every two
+		must(d.Upload(a, word(float32(i))))
+		at, err := d.View(out, i, 1)
+		must(err)
+		must(d.Run(neg(1), []gpu.Buffer{a}, at))
+	}
+	for range 601 { // more than two messages, nothing between
+		must(d.Run(neg(1000), []gpu.Buffer{out}, out))
+	}
+	must(d.Free(a))
+	got := make([]byte, 4000)
+	must(d.Download(got, out))
+	for i := range 1000 {
+		if x := got[4*i : 4*i+4]; !bytes.Equal(x, word(float32(i))) {
+			t.Fatalf("element %d is %x", i, x)
+		}
+	}
+}
+
+// An error of an operation that crossed later is told once, and nothing runs after it
+// until it was.
+func TestGPU01ErrorsOfWaitingOperationsAreToldLater(t *testing.T) {
+	d := start(t, "nonegation", time.Minute)
+	a, err := d.Alloc(fx.F32, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := program.Node{Op: fx.OpAdd, Attrs: []uint64{4, 1, 0, 0}, In: []uint64{0, 0}, Shape: []uint64{4}}
+	if sig, err := add.Check(); err != nil {
+		t.Fatal(err, sig)
+	}
+	one := bytes.Repeat([]byte{0, 0, 128, 63}, 4)
+	for name, ask := range map[string]func() error{
+		"sync":     d.Sync,
+		"download": func() error { return d.Download(make([]byte, 16), a) },
+	} {
+		if err := errors.Join(d.Upload(a, one), d.Run(neg(4), []gpu.Buffer{a}, a), d.Run(add, []gpu.Buffer{a, a}, a)); err != nil {
+			t.Fatalf("%s: told too early: %v", name, err)
+		}
+		if err := ask(); !errors.Is(err, gpu.ErrUnsupported) {
+			t.Errorf("%s: %v", name, err)
+		}
+		got := make([]byte, 16)
+		if err := d.Download(got, a); err != nil || !bytes.Equal(got, one) {
+			t.Errorf("%s: after it was told: %v %v", name, got, err)
+		}
+	}
+	for i := 0; ; i++ {
+		if err := d.Run(neg(4), []gpu.Buffer{a}, a); err != nil {
+			if !errors.Is(err, gpu.ErrUnsupported) || i < 100 {
+				t.Errorf("after %d: %v", i, err)
+			}
+			break
+		}
+	}
+	if err := d.Run(add, []gpu.Buffer{a, a}, a); !errors.Is(err, gpu.ErrUnsupported) {
+		t.Errorf("an operation behind one that failed: %v", err)
+	}
+}
+
+// A view needs nothing on the other side: any number of them may be made.
+func TestViewsAreFree(t *testing.T) {
+	d := start(t, "well", time.Minute)
+	a, err := d.Alloc(fx.F32, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 << 20 {
+		if _, err := d.View(a, 2, 4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, _ := d.View(a, 2, 4)
+	if v, err = d.View(v, 1, 2); err != nil || v.Region().Off != a.Region().Off+12 || v.Region().ID != a.Region().ID || v.Len() != 2 {
+		t.Fatalf("a view of a view: %+v, %v", v.Region(), err)
+	}
+	if err := d.Upload(v, []byte{1, 2, 3, 4, 5, 6, 7, 8}); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 32)
+	if err := d.Download(got, a); err != nil || !bytes.Equal(got[12:20], []byte{1, 2, 3, 4, 5, 6, 7, 8}) {
+		t.Fatalf("%v %v", got, err)
+	}
+}
+
+func BenchmarkRun(b *testing.B) {
+	d, err := proc.Start(proc.Worker{Path: os.Args[0], Env: []string{mode + "=well"}, Deadline: time.Minute})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	a, err := d.Alloc(fx.F32, 1)
+	for b.Loop() {
+		if err = errors.Join(err, d.Run(neg(1), []gpu.Buffer{a}, a)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := d.Sync(); err != nil {
+		b.Fatal(err)
 	}
 }
 

@@ -37,7 +37,7 @@ func Serve(r io.Reader, w io.Writer, shared []byte, d gpu.Device) error {
 type server struct {
 	dev     gpu.Device
 	shared  []byte
-	buffers map[uint64]gpu.Buffer // by number; views too
+	buffers map[uint64]gpu.Buffer // by number
 	last    uint64
 }
 
@@ -49,15 +49,17 @@ func (s *server) answer(q request) reply {
 		i := s.dev.Info()
 		r.Info = info{Name: i.Name, Backend: i.Backend, Class: i.Class, UUID: i.UUID, Memory: i.Memory, Threads: uint64(max(i.Threads, 0))}
 	case kindAlloc:
-		r, err = s.keep(s.dev.Alloc(fx.Type(q.Type), q.Len))
-	case kindView:
-		r, err = s.view(q)
+		r, err = s.keep(s.dev.Alloc(fx.Type(q.Type), q.Buf.Len))
 	case kindFree:
-		err = s.free(q.Buf)
+		err = s.free(q.Buf.Buf)
 	case kindUpload, kindDownload:
 		err = s.transfer(q)
 	case kindRun:
-		err = s.run(q)
+		for _, one := range q.Runs {
+			if err = s.run(one); err != nil {
+				break
+			}
+		}
 	case kindSync:
 		err = s.dev.Sync()
 	case kindClose:
@@ -84,36 +86,25 @@ func (s *server) keep(b gpu.Buffer, err error) (reply, error) {
 	return reply{Buf: s.last, Region: [3]uint64{g.ID, g.Off, g.Len}}, nil
 }
 
-func (s *server) of(number uint64) (gpu.Buffer, error) {
-	if b, ok := s.buffers[number]; ok {
+// of is a part of a buffer. A view costs nothing and is forgotten after the request.
+func (s *server) of(p part) (gpu.Buffer, error) {
+	b, ok := s.buffers[p.Buf]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%w: no buffer %d", gpu.ErrArgs, p.Buf)
+	case p.Off == 0 && p.Len == b.Len():
 		return b, nil
 	}
-	return nil, fmt.Errorf("%w: no buffer %d", gpu.ErrArgs, number)
+	return s.dev.View(b, p.Off, p.Len)
 }
 
-func (s *server) view(q request) (reply, error) {
-	b, err := s.of(q.Buf)
-	if err != nil {
-		return reply{}, err
-	}
-	return s.keep(s.dev.View(b, q.Off, q.Len))
-}
-
-// free forgets the views of a buffer with it.
 func (s *server) free(number uint64) error {
-	b, err := s.of(number)
-	if err != nil {
-		return err
+	b, ok := s.buffers[number]
+	if !ok {
+		return fmt.Errorf("%w: no buffer %d", gpu.ErrArgs, number)
 	}
-	if err := s.dev.Free(b); err != nil {
-		return err
-	}
-	for k, v := range s.buffers {
-		if v.Region().ID == b.Region().ID {
-			delete(s.buffers, k)
-		}
-	}
-	return nil
+	delete(s.buffers, number)
+	return s.dev.Free(b)
 }
 
 func (s *server) transfer(q request) error {
@@ -121,32 +112,29 @@ func (s *server) transfer(q request) error {
 	if err != nil {
 		return err
 	}
-	if q.Len > uint64(len(s.shared))/b.Type().Size() {
-		return fmt.Errorf("%w: %d elements do not fit the shared memory", gpu.ErrArgs, q.Len)
+	size := b.Type().Size()
+	if b.Len() > uint64(len(s.shared))/size {
+		return fmt.Errorf("%w: %d elements do not fit the shared memory", gpu.ErrArgs, b.Len())
 	}
-	part, err := s.dev.View(b, q.Off, q.Len)
-	if err != nil {
-		return err
-	}
-	data := s.shared[:q.Len*b.Type().Size()]
+	data := s.shared[:b.Len()*size]
 	if q.Kind == kindUpload {
-		return s.dev.Upload(part, data)
+		return s.dev.Upload(b, data)
 	}
-	return s.dev.Download(data, part)
+	return s.dev.Download(data, b)
 }
 
-func (s *server) run(q request) error {
-	n, err := program.DecodeNode(q.Node)
+func (s *server) run(r launch) error {
+	n, err := program.DecodeNode(r.Node)
 	if err != nil {
 		return fmt.Errorf("%w: %w", gpu.ErrArgs, err)
 	}
-	in := make([]gpu.Buffer, len(q.In))
-	for i, number := range q.In {
-		if in[i], err = s.of(number); err != nil {
+	in := make([]gpu.Buffer, len(r.In))
+	for i, p := range r.In {
+		if in[i], err = s.of(p); err != nil {
 			return err
 		}
 	}
-	out, err := s.of(q.Buf)
+	out, err := s.of(r.Out)
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,11 @@ func FuzzServe(f *testing.F) {
 	node := program.Node{Op: fx.OpNeg, Attrs: []uint64{4}, In: []uint64{0}, Shape: []uint64{4}}
 	var all bytes.Buffer
 	for _, q := range []request{
-		{Kind: kindInfo}, {Kind: kindAlloc, Type: uint8(fx.F32), Len: 4}, {Kind: kindView, Buf: 1, Off: 1, Len: 2},
-		{Kind: kindUpload, Buf: 1, Len: 4}, {Kind: kindRun, Buf: 1, Node: node.Encode(), In: []uint64{1}},
-		{Kind: kindDownload, Buf: 2, Len: 2}, {Kind: kindSync}, {Kind: kindFree, Buf: 1}, {Kind: kindClose}, {Kind: 99},
+		{Kind: kindInfo}, {Kind: kindAlloc, Type: uint8(fx.F32), Buf: part{Len: 4}},
+		{Kind: kindUpload, Buf: part{Buf: 1, Len: 4}}, {Kind: kindUpload, Buf: part{Buf: 1, Off: 1, Len: 2}},
+		{Kind: kindRun, Runs: []launch{{Node: node.Encode(), In: []part{{Buf: 1, Len: 4}}, Out: part{Buf: 1, Len: 4}}, {}}},
+		{Kind: kindDownload, Buf: part{Buf: 1, Off: 3, Len: 1}}, {Kind: kindDownload, Buf: part{Buf: 1, Off: 4, Len: 1}},
+		{Kind: kindSync}, {Kind: kindFree, Buf: part{Buf: 1}}, {Kind: kindClose}, {Kind: 99},
 	} {
 		var one bytes.Buffer
 		if send(&one, q) != nil || send(&all, q) != nil {

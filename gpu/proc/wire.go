@@ -16,18 +16,18 @@ import (
 const (
 	maxMessage = 1 << 20  // bytes of one message
 	segment    = 16 << 20 // bytes of the shared memory: the most of one transfer
-	maxBuffers = 1 << 20  // buffers and views that live at once
+	maxBuffers = 1 << 20  // buffers that live at once
+	maxRuns    = 256      // operations of one message
 )
 
 // Kinds of requests.
 const (
-	kindInfo = iota
-	kindAlloc
-	kindView
-	kindFree
-	kindUpload   // elements Off … Off+Len−1 of Buf from the shared memory
-	kindDownload // the same into it
-	kindRun
+	kindInfo     = iota
+	kindAlloc    // Buf.Len elements
+	kindFree     // all of Buf
+	kindUpload   // Buf from the shared memory
+	kindDownload // Buf into it
+	kindRun      // Runs one after the other, up to the first error
 	kindSync
 	kindClose
 )
@@ -36,11 +36,22 @@ type request struct {
 	_    struct{} `cbor:",toarray"`
 	Kind uint64
 	Type uint8
-	Off  uint64
-	Len  uint64
-	Buf  uint64
+	Buf  part
+	Runs []launch
+}
+
+// part is elements Off … Off+Len−1 of an allocation.
+type part struct {
+	_             struct{} `cbor:",toarray"`
+	Buf, Off, Len uint64
+}
+
+// launch is one operation.
+type launch struct {
+	_    struct{} `cbor:",toarray"`
 	Node []byte
-	In   []uint64
+	In   []part
+	Out  part
 }
 
 type reply struct {
