@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"unsafe"
 
 	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/cpu/kern"
@@ -39,6 +38,7 @@ type Device struct {
 	live         map[uint64][]byte
 	spare        map[uint64][][]byte // freed allocations by size, used again first
 	spared       uint64              // their bytes; used+spared ≤ memory
+	chunk        []byte              // what is left of the last chunk
 	closed       bool
 }
 
@@ -127,8 +127,7 @@ func (d *Device) take(size uint64) []byte {
 		clear(d.spare)
 		d.spared = 0
 	}
-	words := make([]uint64, (size+7)/8) // aligned for every type
-	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), 8*len(words))[:size]
+	return d.fresh(size)
 }
 
 // View returns a part of b. Errors: gpu.ErrArgs.
@@ -250,6 +249,6 @@ func (d *Device) Sync() error {
 
 // Close frees everything.
 func (d *Device) Close() error {
-	d.closed, d.live, d.spare = true, nil, nil
+	d.closed, d.live, d.spare, d.chunk = true, nil, nil, nil
 	return nil
 }

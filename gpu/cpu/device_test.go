@@ -3,8 +3,10 @@
 package cpu
 
 import (
+	"bytes"
 	"errors"
 	"testing"
+	"unsafe"
 
 	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/cpu/kern"
@@ -58,5 +60,33 @@ func TestMemoryIsBoundedAndUsedAgain(t *testing.T) {
 func TestAForcedPathThatDoesNotExist(t *testing.T) {
 	if _, err := New(Options{Force: "mmx"}); !errors.Is(err, kern.ErrPath) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestPartsOfAChunkLieApart(t *testing.T) {
+	d, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []gpu.Buffer
+	for i := range 40 {
+		b, err := d.Alloc(fx.I8, uint64(leastPart-1+i*70_001))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := d.bytes(b)
+		if err != nil || uintptr(unsafe.Pointer(&m[0]))%line != 0 && i > 0 {
+			t.Fatalf("part %d: %v, or not on a cache line", i, err)
+		}
+		for j := range m {
+			m[j] = byte(i)
+		}
+		all = append(all, b)
+	}
+	for i, b := range all {
+		m, err := d.bytes(b)
+		if err != nil || uint64(len(m)) != b.Len() || bytes.Count(m, []byte{byte(i)}) != len(m) {
+			t.Fatalf("part %d of %d bytes was overwritten: %v", i, len(m), err)
+		}
 	}
 }

@@ -69,6 +69,15 @@ func (c CPU) Gemm(r runner, g Mat) {
 		return
 	}
 	g.check()
+	if len(g.Lim) == 1 && g.Limit != fx.NoLimit {
+		if g.cut(); g.N == 0 {
+			return
+		}
+	}
+	if g.fits(c) {
+		c.few(r, g)
+		return
+	}
 	if c.path == Ref || g.K == 0 {
 		r.Run(g.M, func(_ *Worker, i int) { g.row(i) })
 		return

@@ -48,6 +48,10 @@ func (c CPU) GemmI8(r runner, g MatI8) {
 		c.path = AVX2
 	}
 	b.cpu = c
+	if b.fits() {
+		b.few(r)
+		return
+	}
 	switch { // a block is part of a group, one group, or several that end on whole words
 	case g.SA == nil:
 		b.codes = i8Block

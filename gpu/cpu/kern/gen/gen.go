@@ -21,7 +21,7 @@ var selfMove = regexp.MustCompile(`(?m)^\tVMOVUPS +(` + selfPairs() + `)$\n`)
 // Files returns every generated file of package kern by its name.
 func Files() (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for name, write := range map[string]func(isa){"elem": elems, "gemm": gemms, "red": reds, "int8": int8s, "fill": fills} {
+	for name, write := range map[string]func(isa){"elem": elems, "gemm": gemms, "red": reds, "int8": int8s, "fill": fills, "few": fews} {
 		for _, s := range both(nil) {
 			text, err := assemble(s, write)
 			if err != nil {
