@@ -25,7 +25,7 @@ type Trainer struct {
 	own    map[string]gpu.Buffer // inputs and outputs that are no weights of the model
 	in     []gpu.Buffer
 	out    []gpu.Buffer
-	norms  []gpu.Buffer // in the order of the trained tensors
+	record gpu.Buffer // of the last step: its loss, and the norm of each trained tensor
 	base   [32]byte
 	step   uint64
 	loss   float32
@@ -76,21 +76,30 @@ func (t *Trainer) prepare() error {
 		}
 		t.in = append(t.in, b)
 	}
+	words := map[string]uint64{"loss": 0}
+	for i, p := range t.job.Spec.Trained() {
+		words["norm/"+p.Name] = uint64(i) + 1
+	}
+	if t.record, err = t.alloc("record", fx.F32, uint64(len(words))); err != nil {
+		return err
+	}
 	for _, o := range g.Outputs {
 		b := t.own[o.Name]
-		if b == nil {
-			b = t.m.Buffer(strings.TrimPrefix(o.Name, "param/"))
-		}
-		if b == nil {
-			if b, err = t.alloc(o.Name, fx.F32, 1); err != nil {
+		if at, ok := words[o.Name]; ok {
+			if b, err = t.dev.View(t.record, at, 1); err != nil {
 				return err
 			}
 		}
+		if b == nil {
+			b = t.m.Buffer(strings.TrimPrefix(o.Name, "param/"))
+		}
 		t.out = append(t.out, b)
 	}
-	for _, p := range t.job.Spec.Trained() {
-		t.norms = append(t.norms, t.own["norm/"+p.Name])
-	}
+	return t.fill()
+}
+
+// fill uploads the data and makes the state before the first step.
+func (t *Trainer) fill() error {
 	var words []byte
 	for _, id := range t.job.Data {
 		words = binary.LittleEndian.AppendUint32(words, uint32(id))
@@ -162,7 +171,7 @@ func (t *Trainer) Steps() uint64 { return t.step }
 // GradientSquares is the sum of squares of the last step's gradients, before
 // clipping, for a reader.
 func (t *Trainer) GradientSquares() float64 {
-	n := 4 * len(t.norms)
+	n := 4 * len(t.job.Spec.Trained())
 	var sum float64
 	for i := max(0, len(t.trace)-n); i+4 <= len(t.trace); i += 4 {
 		sum += float64(fx.FromBits(binary.LittleEndian.Uint32(t.trace[i:])))
@@ -202,12 +211,12 @@ func (t *Trainer) one() error {
 	if err := t.plan.Run(t.in, t.out); err != nil {
 		return err
 	}
-	for i, b := range append([]gpu.Buffer{t.own["loss"]}, t.norms...) {
-		var w [4]byte
-		if err := t.dev.Download(w[:], b); err != nil {
-			return err
-		}
-		x := fx.FromBits(binary.LittleEndian.Uint32(w[:]))
+	words := make([]byte, 4*t.record.Len())
+	if err := t.dev.Download(words, t.record); err != nil {
+		return err
+	}
+	for i := range t.record.Len() {
+		x := fx.FromBits(binary.LittleEndian.Uint32(words[4*i:]))
 		if i == 0 {
 			t.loss = x
 		}
@@ -218,8 +227,8 @@ func (t *Trainer) one() error {
 		default:
 			return fmt.Errorf("%w: the gradient of %s is not finite; try a smaller learning rate", train.ErrDiverged, t.job.Spec.Trained()[i-1].Name)
 		}
-		t.trace = append(t.trace, w[:]...)
 	}
+	t.trace = append(t.trace, words...)
 	return nil
 }
 
