@@ -75,7 +75,7 @@ func ReadConfig(b []byte) (Config, error) {
 		return Config{}, err
 	}
 	if err := a.Check(); err != nil {
-		return Config{}, err
+		return Config{}, fmt.Errorf("config.json: %w", err)
 	}
 	for _, id := range slices.Concat(c.BOS, c.EOS) {
 		if id >= a.Vocab {
