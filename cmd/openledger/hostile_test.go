@@ -4,7 +4,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
+	le "encoding/binary"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,7 +60,7 @@ func header(n uint64, json string, zeros int) func([]byte) []byte {
 		if n == 0 {
 			n = uint64(len(json))
 		}
-		return append(append(binary.LittleEndian.AppendUint64(nil, n), json...), make([]byte, zeros)...)
+		return append(append(le.LittleEndian.AppendUint64(nil, n), json...), make([]byte, zeros)...)
 	}
 }
 

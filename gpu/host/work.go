@@ -94,9 +94,12 @@ type paced struct {
 	owed  time.Duration // rest that is still to come
 }
 
-// longestRest is the most of one call, so that a small share is no missed deadline;
-// what is left over is rested in later calls.
-const longestRest = 10 * time.Second
+// The most rest of one operation, of which up to 256 come in one message, and of one
+// wait: together far less than a message may take. What is left over comes later.
+const (
+	shortRest = 100 * time.Millisecond
+	longRest  = 30 * time.Second
+)
 
 // Run runs, waits for the end and rests.
 func (p *paced) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
@@ -111,8 +114,25 @@ func (p *paced) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
 		return err
 	}
 	p.owed += rest(time.Since(start), p.share)
-	now := min(p.owed, longestRest)
-	p.owed -= now
-	p.sleep(now)
+	p.rest(shortRest)
 	return nil
+}
+
+// Sync waits and rests.
+func (p *paced) Sync() error {
+	defer p.rest(longRest)
+	return p.Device.Sync()
+}
+
+// Download copies and rests.
+func (p *paced) Download(dst []byte, src gpu.Buffer) error {
+	defer p.rest(longRest)
+	return p.Device.Download(dst, src)
+}
+
+func (p *paced) rest(most time.Duration) {
+	if now := min(p.owed, most); now > 0 {
+		p.owed -= now
+		p.sleep(now)
+	}
 }
