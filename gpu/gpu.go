@@ -100,25 +100,31 @@ func Check(n program.Node, in []Buffer, out Buffer) (fx.Sig, error) {
 	if err != nil {
 		return s, fmt.Errorf("%w: %w", ErrArgs, err)
 	}
+	return s, CheckBuffers(n.Op, s, in, out)
+}
+
+// CheckBuffers is the part of Check that is left where s, what program.Node.Check
+// gives for the node, is known. Errors: ErrArgs. Spec: GPU-01.
+func CheckBuffers(op fx.Op, s fx.Sig, in []Buffer, out Buffer) error {
 	if len(in) != len(s.In) {
-		return s, fmt.Errorf("%w: %s takes %d inputs, not %d", ErrArgs, n.Op, len(s.In), len(in))
+		return fmt.Errorf("%w: %s takes %d inputs, not %d", ErrArgs, op, len(s.In), len(in))
 	}
 	if err := fits(out, s.Out); err != nil {
-		return s, fmt.Errorf("%w: %s: output: %w", ErrArgs, n.Op, err)
+		return fmt.Errorf("%w: %s: output: %w", ErrArgs, op, err)
 	}
 	o := out.Region()
 	for k, b := range in {
 		if err := fits(b, s.In[k]); err != nil {
-			return s, fmt.Errorf("%w: %s: input %d: %w", ErrArgs, n.Op, k, err)
+			return fmt.Errorf("%w: %s: input %d: %w", ErrArgs, op, k, err)
 		}
 		r := b.Region()
 		switch apart := r.ID != o.ID || r.Off+r.Len <= o.Off || o.Off+o.Len <= r.Off; {
 		case apart:
 		case r != o || s.Same>>k&1 == 0:
-			return s, fmt.Errorf("%w: %s: the output overlaps input %d", ErrArgs, n.Op, k)
+			return fmt.Errorf("%w: %s: the output overlaps input %d", ErrArgs, op, k)
 		}
 	}
-	return s, nil
+	return nil
 }
 
 func fits(b Buffer, a fx.Arg) error {

@@ -3,11 +3,14 @@
 package cpu
 
 import (
+	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/cpu/kern"
 	"github.com/openledger/openledger/internal/fx"
+	"github.com/openledger/openledger/poa/program"
 )
 
 // call is one operation with checked arguments.
@@ -20,6 +23,74 @@ type call struct {
 	in    [][]byte
 	out   []byte
 	lay   [3]gpu.Layout // of the operands and the result of a product; nil: contiguous
+	// memory of in and a
+	ins [program.MaxIn][]byte
+	as  [program.MaxAttrs]int
+}
+
+// call checks one operation and runs it.
+func (d *Device) call(n program.Node, l [3]gpu.Layout, in []gpu.Buffer, out gpu.Buffer) error {
+	c := &d.now
+	defer func() { *c = call{} }() // it holds no memory on to the next
+	c.Device, c.op, c.attrs, c.lay, c.in, c.a = d, n.Op, n.Attrs, l, c.ins[:0], c.as[:0]
+	var err error
+	if c.sig, err = d.check(n, in, out); err != nil {
+		return err
+	}
+	if l[0] != nil || l[1] != nil || l[2] != nil {
+		if err := gpu.CheckTurned(n, l, in, out); err != nil {
+			return err
+		}
+	}
+	for k, b := range in {
+		m, err := d.bytes(b)
+		if err != nil {
+			return fmt.Errorf("%s: input %d: %w", n.Op, k, err)
+		}
+		c.in = append(c.in, m)
+	}
+	if c.out, err = d.bytes(out); err != nil {
+		return fmt.Errorf("%s: output: %w", n.Op, err)
+	}
+	for _, v := range n.Attrs {
+		c.a = append(c.a, int(v))
+	}
+	c.run()
+	return nil
+}
+
+// known is a node that was checked, and what it takes and gives.
+type known struct {
+	n   program.Node
+	sig fx.Sig
+}
+
+// mostKnown is how many nodes a device remembers: more than the graphs of a model
+// have, for an answer runs the same few hundred for each token.
+const mostKnown = 1 << 12
+
+// check is gpu.Check, where attributes and shape are checked once.
+func (d *Device) check(n program.Node, in []gpu.Buffer, out gpu.Buffer) (fx.Sig, error) {
+	h := uint64(n.Op)
+	for _, list := range [2][]uint64{n.Attrs, n.Shape} {
+		for _, v := range list {
+			h = (h ^ v) * 0x9e3779b97f4a7c15
+			h ^= h >> 32
+		}
+	}
+	k := d.memo[h]
+	if k == nil || k.n.Op != n.Op || len(k.n.In) != len(n.In) || !slices.Equal(k.n.Attrs, n.Attrs) || !slices.Equal(k.n.Shape, n.Shape) {
+		s, err := gpu.Check(n, in, out)
+		if err == nil {
+			if len(d.memo) >= mostKnown {
+				clear(d.memo)
+			}
+			n.Attrs, n.Shape, n.In = slices.Clone(n.Attrs), slices.Clone(n.Shape), slices.Clone(n.In)
+			d.memo[h] = &known{n, s}
+		}
+		return s, err
+	}
+	return k.sig, gpu.CheckBuffers(n.Op, k.sig, in, out)
 }
 
 // of returns the elements of memory as T, which is as wide as the buffer's type.

@@ -39,6 +39,8 @@ type Device struct {
 	spare        map[uint64][][]byte // freed allocations by size, used again first
 	spared       uint64              // their bytes; used+spared ≤ memory
 	chunk        []byte              // what is left of the last chunk
+	memo         map[uint64]*known
+	now          call // the one that runs
 	closed       bool
 }
 
@@ -63,7 +65,7 @@ func New(o Options) (*Device, error) {
 	if o.Threads <= 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	return &Device{cpu: c, pool: kern.NewPool(o.Threads), memory: o.Memory, live: map[uint64][]byte{}, spare: map[uint64][][]byte{}}, nil
+	return &Device{cpu: c, pool: kern.NewPool(o.Threads), memory: o.Memory, live: map[uint64][]byte{}, spare: map[uint64][][]byte{}, memo: map[uint64]*known{}}, nil
 }
 
 // Vectors returns a device of the vector kernels, nil where there are none or
@@ -205,38 +207,7 @@ func (d *Device) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
 
 // RunTurned computes a product. Errors: gpu.ErrArgs. Spec: GPU-01.
 func (d *Device) RunTurned(n program.Node, l [3]gpu.Layout, in []gpu.Buffer, out gpu.Buffer) error {
-	if _, err := gpu.Check(n, in, out); err != nil {
-		return err
-	}
-	if err := gpu.CheckTurned(n, l, in, out); err != nil {
-		return err
-	}
 	return d.call(n, l, in, out)
-}
-
-func (d *Device) call(n program.Node, l [3]gpu.Layout, in []gpu.Buffer, out gpu.Buffer) error {
-	c := call{Device: d, op: n.Op, in: make([][]byte, len(in)), lay: l}
-	for k, b := range in {
-		m, err := d.bytes(b)
-		if err != nil {
-			return fmt.Errorf("%s: input %d: %w", n.Op, k, err)
-		}
-		c.in[k] = m
-	}
-	var err error
-	if c.out, err = d.bytes(out); err != nil {
-		return fmt.Errorf("%s: output: %w", n.Op, err)
-	}
-	if c.sig, err = gpu.Check(n, in, out); err != nil {
-		return err
-	}
-	c.attrs = n.Attrs
-	c.a = make([]int, len(n.Attrs))
-	for i, v := range n.Attrs {
-		c.a[i] = int(v)
-	}
-	c.run()
-	return nil
 }
 
 // Sync does nothing: every call is finished when it returns.

@@ -84,7 +84,7 @@ func (c *call) spread(op kern.Op, rows, cols int, x []operand) {
 		return
 	}
 	per := (cols + piece - 1) / piece // pieces to a row
-	c.split(rows*per, grain/piece, func(w *kern.Worker, lo, hi int) {
+	c.split(rows*per, grain/min(cols, piece), func(w *kern.Worker, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			first := i % per * piece
 			n := min(piece, cols-first)

@@ -5,6 +5,7 @@ package kern
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 )
 
 // Pool spreads jobs over threads and owns the memory that kernels pack
@@ -32,9 +33,23 @@ const (
 	busy           // has the pool's run
 )
 
-// patience is how many polls, about 100 µs in all, a helper makes before it ends: to
-// wake a thread that sleeps takes as long as a small product.
-const patience = 1 << 15
+// patience is how long a helper polls for the next run before it ends: to wake a
+// thread that sleeps takes as long as a small product.
+const patience = 200 * time.Microsecond
+
+// await polls until ok, for patience at most, and returns ok.
+func await(ok func() bool) bool {
+	for start := time.Now(); ; {
+		for range 1 << 10 {
+			if ok() {
+				return true
+			}
+		}
+		if time.Since(start) > patience {
+			return ok()
+		}
+	}
+}
 
 // run is one call of Run.
 type run struct {
@@ -92,10 +107,8 @@ func (p *Pool) Run(n int, job func(w *Worker, i int)) {
 		}
 	}
 	r.work(&p.workers[0])
-	for range patience {
-		if r.working.Load() == 0 {
-			return
-		}
+	if await(func() bool { return r.working.Load() == 0 }) {
+		return
 	}
 	<-r.done
 }
@@ -110,10 +123,9 @@ func (p *Pool) help(i int) {
 		if r.working.Add(-1) == 0 {
 			r.done <- struct{}{}
 		}
-		for n := 0; h.state.Load() != busy; n++ {
-			if (!p.spin || n >= patience) && h.state.CompareAndSwap(waiting, idle) {
-				return
-			}
+		called := func() bool { return h.state.Load() == busy }
+		if (!p.spin || !await(called)) && h.state.CompareAndSwap(waiting, idle) {
+			return
 		}
 	}
 }
