@@ -214,12 +214,13 @@ func newGPUBenchCmd(a *app) *cobra.Command {
 	var which string
 	cmd := &cobra.Command{
 		Use: "bench", Short: "Measure a device, beside the peak of its multiply-add units", Args: cobra.NoArgs,
-		Long:    "The peak is measured in the same run; a figure holds for this machine under its present load.",
+		Long: "The peak is measured in the same run; a figure holds for this machine under its present load. Sizes are\n" +
+			"halved until no operation takes longer than two seconds; the table says which they are.",
 		Example: "  openledger gpu bench\n  openledger gpu bench --device 0 --output json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var r benchResult
 			err := onDevice(cmd.Context(), which, "--bench", &r, func(d *cpu.Device) (err error) {
-				r.Rows, err = bench.Run(d, d.Peak, bench.CPU)
+				r.Rows, err = measured(d, d.Peak, bench.CPU)
 				return err
 			})
 			if err != nil {

@@ -76,7 +76,16 @@ func (f workerFlags) run(w io.Writer) error {
 }
 
 func benchCard(d gpu.Device) ([]bench.Row, error) {
-	return bench.Run(d, d.(interface {
+	return measured(d, d.(interface {
 		Peak() (float64, time.Duration)
 	}).Peak, bench.Card)
+}
+
+// measured makes the table of a device, smaller where it is slow or has little memory.
+func measured(d gpu.Device, peak bench.Peak, s bench.Sizes) ([]bench.Row, error) {
+	s, err := bench.Fit(d, s, bench.Slowest)
+	if err != nil {
+		return nil, err
+	}
+	return bench.Run(d, peak, s)
 }

@@ -4,6 +4,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/openledger/openledger/gpu"
@@ -40,6 +41,38 @@ var (
 	Card = Sizes{Gemm: 4096, Wide: 8192, Flat: 1 << 26}
 )
 
+// Fit makes sizes smaller, by halves, until no call of a row takes longer than about
+// slowest, judged by small calls of the same operations, and all rows fit the
+// device's memory. A device of the kind that they were chosen for keeps them. Errors:
+// those of the device.
+func Fit(d gpu.Device, s Sizes, slowest time.Duration) (Sizes, error) {
+	small := Sizes{Gemm: 128, Wide: 256, Flat: 1 << 14}
+	took := map[string]time.Duration{}
+	for _, c := range cases(small) {
+		r, err := measure(d, c)
+		if err != nil {
+			return s, fmt.Errorf("%s %s: %w", c.name, c.shape, err)
+		}
+		took[c.size] = max(took[c.size], time.Duration(r.Micros*1e3))
+	}
+	memory := d.Info().Memory
+	fit := func(size string, from, to uint64, power, bytes float64) uint64 {
+		for ; to > from; to /= 2 {
+			work := math.Pow(float64(to)/float64(from), power)
+			room := bytes * math.Pow(float64(to), min(power, 2))
+			if work*float64(took[size]) <= float64(slowest) && (memory == 0 || room <= float64(memory)) {
+				break
+			}
+		}
+		return to
+	}
+	return Sizes{
+		Gemm: fit("gemm", small.Gemm, s.Gemm, 3, 16),
+		Wide: fit("wide", small.Wide, s.Wide, 2, 8),
+		Flat: fit("flat", small.Flat, s.Flat, 1, 32),
+	}, nil
+}
+
 // Peak runs independent multiply-adds in registers and returns how many floating
 // point operations that were, two each, and how long they took; 0 if it cannot.
 type Peak func() (flops float64, took time.Duration)
@@ -47,6 +80,9 @@ type Peak func() (flops float64, took time.Duration)
 const (
 	repeats = 5
 	budget  = 2 * time.Second // of one row, after which no further repeat starts
+
+	// Slowest is a good bound for Fit: a table in about a minute.
+	Slowest = 2 * time.Second
 )
 
 // Run measures each row; the first is the peak. Errors: those of the device.
@@ -76,6 +112,7 @@ func Run(d gpu.Device, peak Peak, s Sizes) ([]Row, error) {
 
 type benchCase struct {
 	name, shape string
+	size        string // that decides how long it takes
 	op          fx.Op
 	attrs       []uint64
 	fma         bool // its unit is the peak's
@@ -88,15 +125,15 @@ func cases(s Sizes) []benchCase {
 	step := fmt.Sprintf("1×%d×%d", w, w)
 	flat := fmt.Sprint(n)
 	return []benchCase{
-		{"gemm_nt", cube, fx.OpGemm, gemm(g, g, g), true},
-		{"gemm_nt", step, fx.OpGemm, gemm(1, w, w), true},
-		{"gemm_i8", cube, fx.OpGemmI8, []uint64{g, g, g, 128}, false},
-		{"gemm_i8", step, fx.OpGemmI8, []uint64{1, w, w, 128}, false},
-		{"exp", flat, fx.OpExp, []uint64{n}, true},
-		{"silu", flat, fx.OpSilu, []uint64{n}, true},
-		{"red_sum", fmt.Sprintf("%d rows of 4096", n/4096), fx.OpRedSum, []uint64{1, n / 4096, 4096, 0}, true},
-		{"adamw_p", flat, fx.OpAdamP, []uint64{n, 0x322bcc77, 0x3c23d70a}, true},
-		{"copy", flat, fx.OpCopy, []uint64{uint64(fx.F32), n}, false},
+		{"gemm_nt", cube, "gemm", fx.OpGemm, gemm(g, g, g), true},
+		{"gemm_nt", step, "wide", fx.OpGemm, gemm(1, w, w), true},
+		{"gemm_i8", cube, "gemm", fx.OpGemmI8, []uint64{g, g, g, 128}, false},
+		{"gemm_i8", step, "wide", fx.OpGemmI8, []uint64{1, w, w, 128}, false},
+		{"exp", flat, "flat", fx.OpExp, []uint64{n}, true},
+		{"silu", flat, "flat", fx.OpSilu, []uint64{n}, true},
+		{"red_sum", fmt.Sprintf("%d rows of 4096", n/4096), "flat", fx.OpRedSum, []uint64{1, n / 4096, 4096, 0}, true},
+		{"adamw_p", flat, "flat", fx.OpAdamP, []uint64{n, 0x322bcc77, 0x3c23d70a}, true},
+		{"copy", flat, "flat", fx.OpCopy, []uint64{uint64(fx.F32), n}, false},
 	}
 }
 

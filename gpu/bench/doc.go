@@ -6,7 +6,8 @@
 // A figure holds for the machine, its load and its clock at that moment; shares of
 // the peak travel better than gigaflops. Nothing here decides anything.
 //
-//	rows, err := bench.Run(d, peak, bench.Sizes{Gemm: 1024})
+//	sizes, err := bench.Fit(d, bench.Card, bench.Slowest)
+//	rows, err := bench.Run(d, peak, sizes)
 //
 // Spec: PERF-01, GPU-11.
 package bench

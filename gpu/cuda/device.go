@@ -5,8 +5,12 @@
 package cuda
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -84,7 +88,7 @@ func (d *Device) prepare() (err error) {
 		images = append(images, kernels.Tensor)
 	}
 	for _, image := range images {
-		m, err := cu.LoadData(image)
+		m, err := load(image)
 		if err != nil {
 			return fmt.Errorf("compile the kernels for %s: %w", d.card.Name, err)
 		}
@@ -95,6 +99,22 @@ func (d *Device) prepare() (err error) {
 		}
 	}
 	return nil
+}
+
+// load compiles an image for the card. If that fails it is tried once more for what
+// the compiler has to say: codes alone explain nothing.
+func load(image string) (cu.Module, error) {
+	m, err := cu.LoadData(image)
+	if err == nil {
+		return m, nil
+	}
+	log := &cu.JITErrorLogBuffer{Buffer: make([]byte, 4096)}
+	if m, again := cu.LoadDataEx(image, log); again == nil {
+		return m, nil
+	}
+	runtime.KeepAlive(log)
+	said, _, _ := bytes.Cut(log.Buffer, []byte{0})
+	return m, fmt.Errorf("%w: %s", err, cmp.Or(strings.TrimSpace(string(said)), "the driver's compiler says nothing"))
 }
 
 // Info describes the card.
@@ -258,23 +278,28 @@ func (d *Device) launch(f cu.Function, l kernels.Launch, args [kernels.Params]ui
 
 // Peak runs multiply-adds in the registers of all multiprocessors and returns how
 // many floating point operations that were and how long they took; 0 on a failure,
-// which Sync then reports. Spec: PERF-01.
+// which Sync then reports. Cost: about 20 ms. Spec: PERF-01.
 func (d *Device) Peak() (flops float64, took time.Duration) {
-	const rounds, perThread = 1 << 14, 32
-	blocks := uint64(d.card.Multiprocessor) * 32
-	out, err := d.Alloc(fx.F32, blocks*256)
+	const perThread, threads, most, enough = 32, 256, 1 << 14, 5 * time.Millisecond
+	blocks := uint64(max(d.card.Multiprocessor, 1)) * 32
+	out, err := d.Alloc(fx.F32, blocks*threads)
 	if err != nil {
 		return 0, 0
 	}
 	defer d.Free(out)
 	var args [kernels.Params]uint64
-	args[0], args[kernels.MaxAttrs+kernels.MaxIn] = rounds, uint64(out.(*buffer).at)
-	l := kernels.Launch{Items: blocks, Threads: 256, PerBlock: 1}
-	start := time.Now()
-	if d.launch(d.functions["ol_peak"], l, args, kernels.Range{Count: blocks}) != nil || d.Sync() != nil {
-		return 0, 0
+	args[kernels.MaxAttrs+kernels.MaxIn] = uint64(out.(*buffer).at)
+	l := kernels.Launch{Items: blocks, Threads: threads, PerBlock: 1}
+	for rounds := uint64(1 << 6); took < enough && rounds <= most; rounds *= 4 {
+		args[0] = rounds
+		start := time.Now()
+		if d.launch(d.functions["ol_peak"], l, args, kernels.Range{Count: blocks}) != nil || d.Sync() != nil {
+			return 0, 0
+		}
+		took = time.Since(start)
+		flops = 2 * perThread * threads * float64(rounds*blocks)
 	}
-	return 2 * rounds * perThread * 256 * float64(blocks), time.Since(start)
+	return flops, took
 }
 
 // Sync waits for everything. Errors: gpu.ErrLost.

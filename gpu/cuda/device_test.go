@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/openledger/openledger/gpu"
@@ -138,6 +139,19 @@ func TestGPU01AFailedLaunchLosesTheDevice(t *testing.T) {
 		if !errors.Is(err, gpu.ErrLost) {
 			t.Errorf("after a failed launch: %v", err)
 		}
+	}
+}
+
+func TestGPU06WhatTheCompilerSaysIsTold(t *testing.T) {
+	if !inChild(t, fakecuda.LoadCode+"=218") {
+		return
+	}
+	cards, err := cuda.Cards()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := cuda.Open(cards[0], 1<<20); err == nil || !strings.Contains(err.Error(), "line 9: the stand-in knows no such instruction") {
+		t.Errorf("%v %v", d, err)
 	}
 }
 

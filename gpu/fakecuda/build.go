@@ -19,6 +19,7 @@ const (
 	InitCode   = "FAKECUDA_INIT"    // what cuInit returns
 	Devices    = "FAKECUDA_DEVICES" // how many there are (1)
 	Memory     = "FAKECUDA_MEMORY"  // bytes of each device (2^30)
+	LoadCode   = "FAKECUDA_LOAD"    // what compiling the kernels returns
 	LaunchCode = "FAKECUDA_LAUNCH"  // what a launch returns
 	After      = "FAKECUDA_AFTER"   // launches that go well before LaunchCode, Abort, Hang or Flip takes effect (0)
 	Once       = "FAKECUDA_ONCE"    // a file: these take effect only while it exists
