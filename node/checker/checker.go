@@ -104,11 +104,18 @@ func (c *Checker) verdict(ctx context.Context, id tx.ID, t task.Task) (verdict, 
 		return verdict{}, err
 	}
 	in, err := worker.Load(ctx, c.s, id, t.Spec)
+	if err == nil {
+		err = worker.Fits(in, worker.Memory())
+	}
 	if err != nil {
 		return verdict{}, err
 	}
 	in.Operator = *t.Operator
-	out, err := worker.Execute(in, worker.Options{Stop: func() bool { return ctx.Err() != nil },
+	file, err := worker.File(c.s, id)
+	if err != nil {
+		return verdict{}, err
+	}
+	out, err := worker.Execute(in, worker.Options{Stop: func() bool { return ctx.Err() != nil }, File: file, Memory: worker.Memory(),
 		Cards: func() worker.Card { return c.s.Card(id) }})
 	if err != nil {
 		return verdict{}, err

@@ -4,8 +4,13 @@ package worker
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/openledger/openledger/gpu"
+	"github.com/openledger/openledger/gpu/cpu"
+	"github.com/openledger/openledger/gpu/lm"
 	"github.com/openledger/openledger/gpu/train"
 )
 
@@ -21,43 +26,86 @@ type Card interface {
 // maxLosses is how many cards a task may lose before the processor takes over.
 const maxLosses = 3
 
-// run trains on cards as long as there are some, and on the processor from where the
-// last one came to. What a card computed that gave one wrong bit is thrown away, also
-// what was saved of it. Spec: GPU-07, GPU-08.
-func run(job train.Job, opt train.Options, cards func() Card) (*train.Result, error) {
-	stop, save := opt.Stop, opt.Save
+// run computes a task on a device, or with none on the processor.
+type run func(d gpu.Device, stop func() bool) (Output, error)
+
+// onDevices runs on cards as long as there are some, and on the processor from where
+// the last one came to. Where a card computed a wrong bit, everything that is saved of
+// the task is thrown away. Errors: train.ErrStopped, those of the file system, ErrTask
+// for every other. Spec: GPU-07, GPU-08.
+func onDevices(o Options, r run) (Output, error) {
+	stop := o.Stop
 	if stop == nil {
 		stop = func() bool { return false }
 	}
-	if save == nil {
-		save = func([]byte) error { return nil }
+	out, done, err := onCards(o, stop, r)
+	if !done {
+		out, err = r(nil, stop)
 	}
-	opt.Save = func(b []byte) error { opt.Resume = b; return save(b) }
-	for losses := 0; cards != nil && losses < maxLosses; {
-		k := cards()
+	var file *fs.PathError
+	var link *os.LinkError
+	switch {
+	case err == nil:
+		return out, nil
+	case errors.Is(err, train.ErrStopped), errors.As(err, &file), errors.As(err, &link):
+		return Output{}, err
+	}
+	return Output{}, fmt.Errorf("%w: %w", ErrTask, err)
+}
+
+// onCards reports whether the work is done, or ended in an error.
+func onCards(o Options, stop func() bool, r run) (Output, bool, error) {
+	for losses := 0; o.Cards != nil && losses < maxLosses; {
+		k := o.Cards()
 		if k == nil {
 			break
 		}
-		before := opt.Resume
-		on := opt
-		on.Device, on.Watch = k.Device(), true
-		on.Stop = func() bool { return stop() || k.Rest() }
-		r, err := train.Run(job, on)
+		out, err := r(k.Device(), func() bool { return stop() || k.Rest() })
 		k.Done(err)
 		switch {
 		case errors.Is(err, train.ErrStopped) && !stop(): // the card rests
-		case errors.Is(err, gpu.ErrWrong), errors.Is(err, train.ErrDiverged): // the processor decides
-			losses, opt.Resume = maxLosses, before
-			if err := save(before); err != nil {
-				return nil, err
+		case errors.Is(err, gpu.ErrWrong), errors.Is(err, train.ErrDiverged), errors.Is(err, lm.ErrLogits): // the processor decides
+			losses = maxLosses
+			if err := forget(o.File); err != nil {
+				return Output{}, true, err
 			}
 		case errors.Is(err, gpu.ErrLost), errors.Is(err, gpu.ErrDeadline):
 			losses++
 		case errors.Is(err, gpu.ErrMemory), errors.Is(err, gpu.ErrUnsupported):
 			losses = maxLosses // too large for it
 		default:
-			return r, err
+			return out, true, err
 		}
 	}
-	return train.Run(job, opt)
+	return Output{}, false, nil
+}
+
+// processor gives a run without a device this machine's threads.
+func processor(o Options, r run) run {
+	return func(d gpu.Device, stop func() bool) (Output, error) {
+		if d != nil {
+			return r(d, stop)
+		}
+		memory := o.Memory
+		if memory == 0 {
+			memory = cpu.Available()
+		}
+		own, err := cpu.New(cpu.Options{Memory: memory, Force: os.Getenv("OPENLEDGER_CPU")})
+		if err != nil {
+			return Output{}, err
+		}
+		out, err := r(own, stop)
+		return out, errors.Join(err, own.Close())
+	}
+}
+
+// forget deletes what is saved of a task.
+func forget(file string) error {
+	if file == "" {
+		return nil
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

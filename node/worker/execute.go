@@ -5,14 +5,16 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 
+	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/model"
 	"github.com/openledger/openledger/gpu/train"
 	"github.com/openledger/openledger/internal/content"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/internal/table"
-	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/task"
 	"github.com/openledger/openledger/ledger/tx"
 	"github.com/openledger/openledger/poa/atom"
@@ -24,30 +26,29 @@ import (
 // ErrTask reports a task that cannot be computed from its data.
 var ErrTask = errors.New("task cannot be computed")
 
-// Dataset is a dataset's record with its verified rows.
-type Dataset struct {
-	ID     tx.ID
-	Record state.Dataset
-	Table  *table.Table
-}
-
 // Inputs determine the result of a task.
 type Inputs struct {
 	ID         tx.ID
 	Spec       task.Spec
 	Operator   keys.Address // of the commitment: a checker puts the worker's
 	Datasets   []Dataset    // those of Spec, in any order
-	Validation Dataset
+	Validation Dataset      // of training and attribution
+	Model      *Model       // the base of learning, or what is asked; nil for none
+	Base       *Model       // if Model is adapters
 }
 
 // Options are hooks that change no bit, except Lie.
 type Options struct {
 	Progress func(done, total uint64)
 	Stop     func() bool
-	Save     func(saved []byte) error // nil: what was saved is wrong, and nothing was before
-	Resume   []byte
-	// Cards lends a card for training, nil if there is none now; no function, none.
+	// File is where the state is saved after each segment, and where a run that was
+	// broken off goes on from; "" saves nothing. The caller deletes it.
+	File string
+	// Cards lends a card, nil if there is none now; no function, none.
 	Cards func() Card
+	// Memory bounds what the processor takes for language models, in bytes; 0 is what
+	// the machine has free.
+	Memory uint64
 	// Lie falsifies the middle segment, as a cheating operator would.
 	Lie bool
 }
@@ -62,7 +63,7 @@ type Output struct {
 	Result   *payout.Result // of an attribution
 }
 
-// Execute computes a task. Errors: ErrTask, train.ErrStopped.
+// Execute computes a task. Errors: ErrTask, train.ErrStopped, those of the file system.
 func Execute(in Inputs, o Options) (Output, error) {
 	var out Output
 	var err error
@@ -71,6 +72,10 @@ func Execute(in Inputs, o Options) (Output, error) {
 		out, err = executeTrain(in, o)
 	case task.Attribute:
 		out, err = executeAttribute(in, o)
+	case task.Learn:
+		out, err = executeLearn(in, o)
+	case task.Evaluate, task.Answer:
+		out, err = executeAsk(in, o)
 	default:
 		err = fmt.Errorf("%w: kind %v", ErrTask, in.Spec.Kind)
 	}
@@ -103,32 +108,34 @@ func executeTrain(in Inputs, o Options) (Output, error) {
 	if err != nil {
 		return Output{}, fmt.Errorf("%w: %w", ErrTask, err)
 	}
-	opt := train.Options{Stop: o.Stop, Save: o.Save, Resume: o.Resume}
-	if o.Progress != nil {
-		opt.Progress = func(p train.Progress) { o.Progress(p.Segment, p.Segments) }
-	}
 	job := train.Job{Task: in.ID, Operator: in.Operator, Spec: spec, Data: data}
-	r, err := run(job, opt, o.Cards)
-	if errors.Is(err, train.ErrSaved) { // a damaged or foreign saved state: start anew
-		opt.Resume = nil
-		r, err = run(job, opt, o.Cards)
-	}
-	if errors.Is(err, train.ErrStopped) {
-		return Output{}, err
-	}
-	if err != nil {
-		return Output{}, fmt.Errorf("%w: %w", ErrTask, err)
-	}
-	return Output{Verdict: task.Verdict{Root: r.Commitment.Root, OutputRoot: r.WeightsRoot}, Segments: r.Commitment.Segments,
-		Blob: r.Blob, Content: r.Output, Leaves: r.Leaves}, nil
+	return onDevices(o, func(d gpu.Device, stop func() bool) (Output, error) {
+		opt := train.Options{Stop: stop, Device: d, Watch: d != nil}
+		if o.Progress != nil {
+			opt.Progress = func(p train.Progress) { o.Progress(p.Segment, p.Segments) }
+		}
+		if o.File != "" {
+			opt.Save = func(b []byte) error { return write(o.File, b) }
+			if opt.Resume, err = os.ReadFile(o.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return Output{}, err
+			}
+		}
+		r, err := train.Run(job, opt)
+		if errors.Is(err, train.ErrSaved) { // a damaged or foreign saved state: start anew
+			opt.Resume = nil
+			r, err = train.Run(job, opt)
+		}
+		if err != nil {
+			return Output{}, err
+		}
+		return Output{Verdict: task.Verdict{Root: r.Commitment.Root, OutputRoot: r.WeightsRoot}, Segments: r.Commitment.Segments,
+			Blob: r.Blob, Content: r.Output, Leaves: r.Leaves}, nil
+	})
 }
 
-// tables orders the data by content, not by object id: equal data then trains
-// equal weights on every ledger.
+// tables are the data in the order of byContent.
 func tables(list []Dataset) (out []*table.Table) {
-	sorted := slices.Clone(list)
-	slices.SortFunc(sorted, func(a, b Dataset) int { return slices.Compare(a.Record.Content[:], b.Record.Content[:]) })
-	for _, d := range sorted {
+	for _, d := range byContent(list) {
 		out = append(out, d.Table)
 	}
 	return out

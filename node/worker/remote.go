@@ -10,7 +10,6 @@ import (
 
 	"github.com/openledger/openledger/ledger/task"
 	"github.com/openledger/openledger/ledger/tx"
-	"github.com/openledger/openledger/node/publish"
 	"github.com/openledger/openledger/rpc/api"
 	"github.com/openledger/openledger/rpc/client"
 )
@@ -52,34 +51,4 @@ func Verify(ctx context.Context, c *client.Client, id tx.ID, progress func(done,
 	}
 	return Verification{Task: id, Equal: out.Verdict == t.Output.Verdict, Segments: out.Segments, Own: out.Verdict,
 		Theirs: t.Output.Verdict, Seconds: time.Since(start).Seconds()}, out, nil
-}
-
-// LoadRemote is Load through a node's RPC, for who runs no node.
-func LoadRemote(ctx context.Context, c *client.Client, id tx.ID, spec task.Spec) (Inputs, error) {
-	in := Inputs{ID: id, Spec: spec}
-	for _, d := range spec.Datasets {
-		set, err := FetchDataset(ctx, c, d)
-		if err != nil {
-			return Inputs{}, err
-		}
-		in.Datasets = append(in.Datasets, set)
-	}
-	var err error
-	in.Validation, err = FetchDataset(ctx, c, spec.Validation)
-	return in, err
-}
-
-// FetchDataset reads a dataset through a node and checks it against the roots on
-// the ledger.
-func FetchDataset(ctx context.Context, c *client.Client, id tx.ID) (Dataset, error) {
-	o, err := c.DatasetGet(ctx, api.IDParams{ID: id})
-	if err != nil {
-		return Dataset{}, err
-	}
-	csv, err := c.Blob(ctx, o.Value.Content.String())
-	if err != nil {
-		return Dataset{}, err
-	}
-	t, err := publish.Load(o.Value.Content, o.Value.RowRoot, csv)
-	return Dataset{ID: id, Record: o.Value, Table: t}, err
 }

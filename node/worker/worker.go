@@ -7,14 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 
+	"github.com/openledger/openledger/gpu"
+	"github.com/openledger/openledger/gpu/cpu"
 	"github.com/openledger/openledger/gpu/train"
 	"github.com/openledger/openledger/internal/content"
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/task"
 	"github.com/openledger/openledger/ledger/tx"
-	"github.com/openledger/openledger/node/publish"
 	"github.com/openledger/openledger/node/store"
 )
 
@@ -31,26 +33,29 @@ type Services interface {
 	// refusal is a *tx.Error.
 	Send(ctx context.Context, payload tx.Payload) error
 	Local() *store.Local
+	// Folder is where states of runs are saved; "" is nowhere.
+	Folder() string
 	// Card lends a device for a task; nil if there is none.
 	Card(task tx.ID) Card
 }
 
 // Worker claims and computes tasks one after another.
 type Worker struct {
-	s   Services
-	log *slog.Logger
-	lie bool
+	s     Services
+	log   *slog.Logger
+	lie   bool
+	large map[tx.ID]bool // tasks that are too large for this machine
 }
 
 // New returns a worker. lie makes its first task a lie.
-func New(s Services, lie bool, log *slog.Logger) *Worker { return &Worker{s: s, log: log, lie: lie} }
+func New(s Services, lie bool, log *slog.Logger) *Worker { return &Worker{s: s, log: log, lie: lie, large: map[tx.ID]bool{}} }
 
 // Turn looks for work once: tasks of its own that a crash interrupted, then
 // posted ones. It returns when there is nothing to do now, with the errors of
 // tasks that may go better at the next turn.
 func (w *Worker) Turn(ctx context.Context) error {
-	tried := map[tx.ID]bool{}
-	var failed error
+	tried := maps.Clone(w.large)
+	failed := Sweep(w.s)
 	for ctx.Err() == nil {
 		id, t, err := w.next(tried)
 		if err != nil || t == nil {
@@ -62,6 +67,9 @@ func (w *Worker) Turn(ctx context.Context) error {
 		case err == nil:
 		case errors.Is(err, train.ErrStopped) || ctx.Err() != nil:
 			return nil
+		case errors.Is(err, gpu.ErrMemory) && !errors.Is(err, ErrTask): // before it was claimed
+			w.log.Warn("task left to others", "id", id, "err", err)
+			w.large[id] = true
 		case lasting(err):
 			w.log.Warn("task given up", "id", id, "err", err)
 			w.skip(id)
@@ -145,6 +153,9 @@ func EachTask(v state.View, visit func(tx.ID, task.Task) bool) error {
 // compute holds the task up until its deadline.
 func (w *Worker) do(ctx context.Context, id tx.ID, t task.Task) error {
 	in, err := Load(ctx, w.s, id, t.Spec)
+	if err == nil {
+		err = Fits(in, Memory())
+	}
 	if err != nil {
 		return err
 	}
@@ -156,7 +167,11 @@ func (w *Worker) do(ctx context.Context, id tx.ID, t task.Task) error {
 	}
 	in.Operator = w.s.Operator()
 	lie := w.lie && t.Spec.Kind == task.Train
-	out, err := Execute(in, w.options(ctx, id, lie))
+	opt, err := w.options(ctx, id, lie)
+	if err != nil {
+		return err
+	}
+	out, err := Execute(in, opt)
 	if err != nil {
 		return err
 	}
@@ -170,66 +185,17 @@ func (w *Worker) do(ctx context.Context, id tx.ID, t task.Task) error {
 	}
 	w.lie = w.lie && !lie
 	w.log.Info("task committed", "id", id, "root", out.Verdict.Root)
-	return w.s.Local().Delete(savedKey(id), false)
+	return forget(opt.File)
 }
-
-func savedKey(id tx.ID) []byte { return append([]byte("worker/state/"), id[:]...) }
 
 // options save the state of a run after each segment, so that a restart goes on
 // where it was.
-func (w *Worker) options(ctx context.Context, id tx.ID, lie bool) Options {
-	o := Options{Stop: func() bool { return ctx.Err() != nil }, Lie: lie, Cards: func() Card { return w.s.Card(id) }}
-	if saved, err := w.s.Local().Get(savedKey(id)); err == nil {
-		o.Resume = saved
-	}
-	o.Save = func(saved []byte) error {
-		if saved == nil {
-			return w.s.Local().Delete(savedKey(id), false)
-		}
-		if len(saved) > store.MaxLocalValue {
-			return nil // too large to keep: a restart computes it again
-		}
-		return w.s.Local().Put(savedKey(id), saved, false)
-	}
-	return o
+func (w *Worker) options(ctx context.Context, id tx.ID, lie bool) (Options, error) {
+	file, err := File(w.s, id)
+	return Options{Stop: func() bool { return ctx.Err() != nil }, Lie: lie, File: file, Memory: Memory(),
+		Cards: func() Card { return w.s.Card(id) }}, err
 }
 
-// Load fetches and verifies the datasets of a task.
-func Load(ctx context.Context, s Services, id tx.ID, spec task.Spec) (Inputs, error) {
-	v, err := s.View()
-	if err != nil {
-		return Inputs{}, err
-	}
-	in := Inputs{ID: id, Spec: spec}
-	for _, d := range spec.Datasets {
-		set, err := loadDataset(ctx, s, v, d)
-		if err != nil {
-			return Inputs{}, err
-		}
-		in.Datasets = append(in.Datasets, set)
-	}
-	in.Validation, err = loadDataset(ctx, s, v, spec.Validation)
-	return in, err
-}
-
-// LoadModel fetches and verifies the datasets of a served model.
-func LoadModel(ctx context.Context, s Services, m state.Model) (list []Dataset, validation Dataset, err error) {
-	in, err := Load(ctx, s, m.Task, task.Spec{Datasets: m.Datasets, Validation: m.Validation})
-	return in.Datasets, in.Validation, err
-}
-
-func loadDataset(ctx context.Context, s Services, v state.View, id tx.ID) (Dataset, error) {
-	rec, err := state.GetDataset(v, id)
-	if err != nil {
-		return Dataset{}, err
-	}
-	b, err := s.Content(ctx, id, rec.Content, rec.Bytes)
-	if err != nil {
-		return Dataset{}, err
-	}
-	t, err := publish.Load(rec.Content, rec.RowRoot, b)
-	if err != nil {
-		return Dataset{}, fmt.Errorf("dataset %v: %w", id, err)
-	}
-	return Dataset{ID: id, Record: rec, Table: t}, nil
-}
+// Memory is what a task may take of this machine's memory: half of what is free,
+// because a node works and checks at the same time.
+func Memory() uint64 { return cpu.Available() / 2 }
