@@ -5,6 +5,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"path/filepath"
 
 	"github.com/openledger/openledger/internal/content"
 	"github.com/openledger/openledger/internal/keys"
@@ -50,6 +51,9 @@ func (s services) Card(task tx.ID) worker.Card {
 	}
 	return nil
 }
+
+// Folder implements worker.Services.
+func (s services) Folder() string { return filepath.Join(s.n.cfg.Home, "work") }
 
 // Local implements worker.Services.
 func (s services) Local() *store.Local { return s.n.store.Local() }

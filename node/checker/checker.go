@@ -40,6 +40,9 @@ func verdictKey(id tx.ID, attempt uint64) []byte {
 // Turn does the checks that are due now.
 func (c *Checker) Turn(ctx context.Context) error {
 	v, err := c.s.View()
+	if err == nil {
+		err = worker.Sweep(c.s)
+	}
 	if err != nil {
 		return err
 	}

@@ -139,16 +139,18 @@ type person struct {
 	w     *town
 	i     int
 	local *store.Local
+	dir   string
 	sent  []tx.Kind
 }
 
 func (w *town) person(i int) *person {
-	return &person{w: w, i: i, local: store.OpenMemory().Local()}
+	return &person{w: w, i: i, local: store.OpenMemory().Local(), dir: w.t.TempDir()}
 }
 
 func (p *person) Operator() keys.Address    { return p.w.Address(p.i) }
 func (p *person) View() (state.View, error) { return p.w.chain.View() }
 func (p *person) Local() *store.Local       { return p.local }
+func (p *person) Folder() string            { return p.dir }
 func (p *person) Card(tx.ID) worker.Card {
 	if p.w.lends == nil {
 		return nil

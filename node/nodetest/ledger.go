@@ -243,6 +243,8 @@ type Services struct {
 	Refuse func(tx.Payload) error
 	// Cards, if set, lends devices.
 	Cards func() worker.Card
+	// Dir, if set, is where states of runs are saved.
+	Dir string
 }
 
 // Services returns the services of a node with the given key.
@@ -290,6 +292,9 @@ func (s *Services) Card(tx.ID) worker.Card {
 	}
 	return s.Cards()
 }
+
+// Folder implements worker.Services.
+func (s *Services) Folder() string { return s.Dir }
 
 // Local implements worker.Services.
 func (s *Services) Local() *store.Local { return s.local }

@@ -4,6 +4,7 @@ package worker_test
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -80,10 +81,12 @@ func TestGPU07ATaskEndsWhateverItsCardsDo(t *testing.T) {
 			[]error{train.ErrStopped, gpu.ErrLost}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			lentOut, wiped := 0, false
-			var saved []byte
+			lentOut, file := 0, filepath.Join(t.TempDir(), "state")
+			var last uint64
+			wiped := false
 			got, err := worker.Execute(in, worker.Options{
-				Save: func(b []byte) error { wiped, saved = wiped || b == nil, b; return nil },
+				File:     file,
+				Progress: func(done, _ uint64) { wiped, last = wiped || done <= last, done },
 				Cards: func() worker.Card {
 					if lentOut == len(c.cards) {
 						return nil
@@ -101,7 +104,7 @@ func TestGPU07ATaskEndsWhateverItsCardsDo(t *testing.T) {
 			if got.Verdict != want.Verdict || got.Content != want.Content || !slices.Equal(got.Leaves, want.Leaves) {
 				t.Error("other bits")
 			}
-			if lentOut != len(c.ended) || wiped != c.wiped || saved == nil {
+			if lentOut != len(c.ended) || wiped != c.wiped || last != 4 {
 				t.Errorf("%d cards were lent, want %d; wiped %v", lentOut, len(c.ended), wiped)
 			}
 			for i, want := range c.ended {

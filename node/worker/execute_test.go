@@ -3,8 +3,11 @@
 package worker_test
 
 import (
+	"cmp"
 	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/openledger/openledger/gpu/train"
@@ -85,17 +88,21 @@ func TestATrainingThatWasStoppedEndsInTheSameBits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var saved []byte
-	segments := 0
-	_, err = worker.Execute(in, worker.Options{Save: func(b []byte) error { saved, segments = b, segments+1; return nil },
-		Stop: func() bool { return segments >= 2 }})
-	if !errors.Is(err, train.ErrStopped) || saved == nil {
-		t.Fatalf("stopped with %v", err)
+	file := filepath.Join(t.TempDir(), "state")
+	segments := uint64(0)
+	_, err = worker.Execute(in, worker.Options{File: file, Progress: func(done, _ uint64) { segments = done }, Stop: func() bool { return segments >= 2 }})
+	saved, readErr := os.ReadFile(file)
+	if !errors.Is(err, train.ErrStopped) || readErr != nil {
+		t.Fatalf("stopped with %v, %v", err, readErr)
 	}
 	for name, resume := range map[string][]byte{"saved state": saved, "damaged state": saved[:len(saved)-1], "foreign state": {1}} {
 		t.Run(name, func(t *testing.T) {
-			got, err := worker.Execute(in, worker.Options{Resume: resume})
-			if err != nil || got.Verdict != whole.Verdict || got.Content != whole.Content {
+			if err := os.WriteFile(file, resume, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			first := uint64(0)
+			got, err := worker.Execute(in, worker.Options{File: file, Progress: func(done, _ uint64) { first = cmp.Or(first, done) }})
+			if err != nil || got.Verdict != whole.Verdict || got.Content != whole.Content || (first == 3) != (name == "saved state") {
 				t.Fatalf("%+v, %v", got.Verdict, err)
 			}
 		})

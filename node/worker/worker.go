@@ -48,7 +48,9 @@ type Worker struct {
 }
 
 // New returns a worker. lie makes its first task a lie.
-func New(s Services, lie bool, log *slog.Logger) *Worker { return &Worker{s: s, log: log, lie: lie, large: map[tx.ID]bool{}} }
+func New(s Services, lie bool, log *slog.Logger) *Worker {
+	return &Worker{s: s, log: log, lie: lie, large: map[tx.ID]bool{}}
+}
 
 // Turn looks for work once: tasks of its own that a crash interrupted, then
 // posted ones. It returns when there is nothing to do now, with the errors of
