@@ -10,7 +10,7 @@
 //
 // The main types are Job and Run:
 //
-//	err := learn.Fits(spec, textBytes, memory) // before anything is promised
+//	err := learn.Fits(spec, base, textBytes, memory) // before anything is promised
 //	r, err := learn.New(learn.Job{Task: id, Operator: o, Spec: spec, Texts: texts, Base: base})
 //	res, err := r.On(device, tune.Options{File: "state.safetensors"})
 //

@@ -64,11 +64,15 @@ type Result struct {
 	Blob       []byte   // the package
 }
 
-// Fits reports whether a run over texts of so many bytes in all fits into memory
-// bytes, with the smallest micro-batches if need be. Cost: that of making graphs.
-// Errors: program.ErrSpec, gpu.ErrMemory in figures.
-func Fits(spec decoder.Learn, texts, memory uint64) error {
+// Fits reports whether a description fits its base, nil for none, and whether a run
+// over texts of so many bytes in all fits into memory bytes, with the smallest
+// micro-batches if need be. Cost: that of opening the base and of making graphs.
+// Errors: those of New that do not depend on texts, gpu.ErrMemory in figures.
+func Fits(spec decoder.Learn, base *pack.Package, texts, memory uint64) error {
 	if err := spec.Check(); err != nil {
+		return err
+	}
+	if _, err := open(spec, base); err != nil {
 		return err
 	}
 	// Texts as ids, here and on the device, and the package beside the model.
@@ -116,12 +120,16 @@ func New(j Job) (*Run, error) {
 	if err := fx.CheckMachine(); err != nil {
 		return nil, err
 	}
-	r := &Run{job: j}
-	open := r.nothing
-	if j.Base != nil {
-		open = r.onBase
+	f, err := open(j.Spec, j.Base)
+	if err != nil {
+		return nil, err
 	}
-	tok, err := open()
+	r := &Run{job: j, folder: f}
+	begin := r.nothing
+	if f != nil {
+		begin = r.onBase
+	}
+	tok, err := begin()
 	if err != nil {
 		return nil, err
 	}
@@ -143,12 +151,43 @@ func New(j Job) (*Run, error) {
 	return r, r.tune.Check()
 }
 
+// open opens the base and compares it with the description, and looks for an α of
+// its adapters.
+func open(s decoder.Learn, base *pack.Package) (*hf.Folder, error) {
+	lora := s.Net.LoRA.Rank > 0
+	switch {
+	case base == nil && lora:
+		return nil, fmt.Errorf("%w: adapters need a base", program.ErrSpec)
+	case base == nil && s.Net.Arch.Vocab < tokenizer.LeastVocab:
+		return nil, fmt.Errorf("%w: a vocabulary has %d tokens at least, this model has room for %d", program.ErrSpec, tokenizer.LeastVocab, s.Net.Arch.Vocab)
+	case base == nil:
+		_, err := hf.WriteConfig(configOf(s.Net.Arch))
+		return nil, err
+	}
+	f, err := base.Model()
+	if err != nil {
+		return nil, err
+	}
+	if net := lm.NetOf(f.Config.Arch, s.Tokens); net.Arch != s.Net.Arch {
+		return nil, fmt.Errorf("%w: the base is another architecture than the task says", program.ErrSpec)
+	}
+	if lora {
+		_, err = pack.Alpha(s.Net.LoRA)
+	}
+	return f, err
+}
+
+// configOf is the config of a model from nothing: its texts begin with token 0 and
+// end with token 1, as tokenizer.Learn has it.
+func configOf(a decoder.Arch) hf.Config {
+	return hf.Config{BOS: []uint32{0}, EOS: []uint32{1}, Arch: hf.Arch{Layers: uint32(a.Layers), Hidden: uint32(a.Hidden), Inner: uint32(a.Inner),
+		Heads: uint32(a.Heads), KVHeads: uint32(a.KVHeads), HeadDim: uint32(a.HeadDim), Vocab: uint32(a.Vocab), Positions: uint32(a.Positions),
+		EpsBits: a.Eps, Tied: a.Tied, BiasQKV: a.BiasQKV, BiasOut: a.BiasOut, BiasMLP: a.BiasMLP, Rope: hf.Rope{ThetaBits: fx.Bits(theta)}}}
+}
+
 // nothing makes a vocabulary and a config for a model from nothing.
 func (r *Run) nothing() (*tokenizer.Tokenizer, error) {
 	a := r.job.Spec.Net.Arch
-	if r.job.Spec.Net.LoRA.Rank > 0 {
-		return nil, fmt.Errorf("%w: adapters need a base", program.ErrSpec)
-	}
 	var text strings.Builder
 	for _, t := range r.job.Texts {
 		text.WriteString(t[:min(len(t), vocabularyBytes-text.Len())])
@@ -158,26 +197,15 @@ func (r *Run) nothing() (*tokenizer.Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := tok.Size(); uint64(n) > a.Vocab {
-		return nil, fmt.Errorf("%w: a vocabulary has %d tokens at least, this model has room for %d", program.ErrSpec, n, a.Vocab)
-	}
-	r.config = hf.Config{BOS: []uint32{0}, EOS: []uint32{1}, Arch: hf.Arch{Layers: uint32(a.Layers), Hidden: uint32(a.Hidden), Inner: uint32(a.Inner),
-		Heads: uint32(a.Heads), KVHeads: uint32(a.KVHeads), HeadDim: uint32(a.HeadDim), Vocab: uint32(a.Vocab), Positions: uint32(a.Positions),
-		EpsBits: a.Eps, Tied: a.Tied, BiasQKV: a.BiasQKV, BiasOut: a.BiasOut, BiasMLP: a.BiasMLP, Rope: hf.Rope{ThetaBits: fx.Bits(theta)}}}
+	r.config = configOf(a)
 	r.files.Config, err = hf.WriteConfig(r.config)
 	return tok, err
 }
 
-// onBase opens the base.
+// onBase takes the vocabulary of the base, and its name for adapters.
 func (r *Run) onBase() (*tokenizer.Tokenizer, error) {
 	s := r.job.Spec
 	var err error
-	if r.folder, err = r.job.Base.Model(); err != nil {
-		return nil, err
-	}
-	if net := lm.NetOf(r.folder.Config.Arch, s.Tokens); net.Arch != s.Net.Arch {
-		return nil, fmt.Errorf("%w: the base is another architecture than the task says", program.ErrSpec)
-	}
 	r.config, r.files = r.folder.Config, r.folder.Files
 	if s.Net.LoRA.Rank == 0 {
 		r.files.Config, err = hf.WriteConfig(r.config)

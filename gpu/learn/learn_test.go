@@ -129,10 +129,10 @@ func TestMemoryDecidesOverMicroBatchesNotOverBits(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("fits in %d bytes; a step of one record alone would take %d", high, need)
-	if err := learn.Fits(small(), 500, 4*high); err != nil {
+	if err := learn.Fits(small(), nil, 500, 4*high); err != nil {
 		t.Errorf("in %d bytes: %v", 4*high, err)
 	}
-	if err := learn.Fits(small(), 500, high-1000); !errors.Is(err, gpu.ErrMemory) {
+	if err := learn.Fits(small(), nil, 500, high-1000); !errors.Is(err, gpu.ErrMemory) {
 		t.Errorf("in %d bytes: %v", high-1000, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/train"
 	"github.com/openledger/openledger/internal/enc"
 	"github.com/openledger/openledger/ledger/task"
@@ -19,12 +20,15 @@ import (
 
 // Checker does the checks that its operator is drawn for.
 type Checker struct {
-	s   worker.Services
-	log *slog.Logger
+	s     worker.Services
+	log   *slog.Logger
+	given map[string]bool // checks that were given up, by verdictKey
 }
 
 // New returns a checker.
-func New(s worker.Services, log *slog.Logger) *Checker { return &Checker{s: s, log: log} }
+func New(s worker.Services, log *slog.Logger) *Checker {
+	return &Checker{s: s, log: log, given: map[string]bool{}}
+}
 
 // verdict is what is kept on disk from commitment to reveal.
 type verdict struct {
@@ -61,8 +65,13 @@ func (c *Checker) Turn(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		key := string(verdictKey(d.id, d.t.Attempt))
+		if c.given[key] {
+			continue
+		}
 		if e := c.do(ctx, d.id, d.t); e != nil && !errors.Is(e, train.ErrStopped) && ctx.Err() == nil {
-			err = errors.Join(err, fmt.Errorf("check of task %v: %w", d.id, e)) // tried again at the next turn
+			err = errors.Join(err, fmt.Errorf("check of task %v: %w", d.id, e)) // tried again at the next turn, but
+			c.given[key] = errors.Is(e, worker.ErrTask) || errors.Is(e, gpu.ErrMemory)
 		}
 	}
 	return err

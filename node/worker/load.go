@@ -12,6 +12,7 @@ import (
 	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/ask"
 	"github.com/openledger/openledger/gpu/cpu"
+	"github.com/openledger/openledger/gpu/format/pack"
 	"github.com/openledger/openledger/gpu/infer"
 	"github.com/openledger/openledger/gpu/learn"
 	"github.com/openledger/openledger/internal/content"
@@ -213,8 +214,9 @@ func (m *Model) check(id tx.ID) error {
 	return err
 }
 
-// Fits reports whether this machine's processor can compute a task in so many bytes
-// of memory: a card that does may be lost, and then the processor has to. Errors:
+// Fits reports whether a task fits its models, and whether this machine's processor
+// can compute it in so many bytes of memory: a card that does may be lost, and then
+// the processor has to. It is asked before a task is claimed. Errors:
 // gpu.ErrMemory in figures, ErrTask.
 func Fits(in Inputs, memory uint64) error {
 	var err error
@@ -224,7 +226,13 @@ func Fits(in Inputs, memory uint64) error {
 		for _, d := range in.Datasets {
 			texts += d.Record.Bytes
 		}
-		err = learn.Fits(*in.Spec.Learn, texts, memory)
+		var base *pack.Package
+		if in.Model != nil {
+			base, err = in.Model.open()
+		}
+		if err == nil {
+			err = learn.Fits(*in.Spec.Learn, base, texts, memory)
+		}
 	case in.Spec.Ask != nil && in.Spec.Ask.Text():
 		err = in.askFits(memory)
 	}

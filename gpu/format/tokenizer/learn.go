@@ -12,10 +12,14 @@ import (
 	"github.com/openledger/openledger/gpu/format"
 )
 
+// LeastVocab is the least vocabulary that Learn makes: the bytes, and the tokens that
+// begin and end a text.
+const LeastVocab = 258
+
 // Learn trains byte-level BPE on text and returns a tokenizer.json with the split
 // pattern of Llama 3, the token <|begin|> (0), which the template puts
 // in front, <|end|> (1), the bytes (2 to 257), and merges until there are vocab
-// ids or no pair stands twice. vocab is at least 258. Cost: vocab passes over the
+// ids or no pair stands twice. vocab is at least LeastVocab. Cost: vocab passes over the
 // different words of the text.
 func Learn(text string, vocab int) []byte {
 	alphabet := byteAlphabet()
