@@ -13,8 +13,8 @@ import (
 
 	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/ask"
+	"github.com/openledger/openledger/gpu/cpu"
 	"github.com/openledger/openledger/gpu/format/pack"
-	"github.com/openledger/openledger/gpu/ref"
 	"github.com/openledger/openledger/internal/fixed"
 	"github.com/openledger/openledger/internal/fx"
 	"github.com/openledger/openledger/ledger/genesis"
@@ -62,6 +62,17 @@ func adapters() decoder.Learn {
 	s := nano()
 	s.Net.LoRA = pack.LoRA(2, 4, []string{"q", "v"})
 	return s
+}
+
+// fast is a device of the processor, in place of a card.
+func fast(t *testing.T) gpu.Device {
+	t.Helper()
+	d, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
 }
 
 func (w *town) learn(s decoder.Learn, base tx.ID) tx.ID {
@@ -121,7 +132,7 @@ func TestTASK01TheLifeOfALanguageModel(t *testing.T) {
 		if i%2 == 0 {
 			return nil
 		}
-		return lent{&card{ref.New(1 << 26), -1, func(error) {}}}
+		return lent{&card{fast(t), -1, func(error) {}}}
 	}
 	first := w.learn(nano(), tx.ID{})
 	whole := w.done(first)
@@ -179,7 +190,7 @@ func TestAWorkerThatWasKilledGoesOn(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		operations := 0
 		w.lends = func(int) worker.Card {
-			return lent{&card{counting{ref.New(1 << 26), func() {
+			return lent{&card{counting{fast(t), func() {
 				if operations++; operations == 450 { // more than a segment
 					stop()
 				}

@@ -75,6 +75,9 @@ func (w *Worker) Turn(ctx context.Context) error {
 		case lasting(err):
 			w.log.Warn("task given up", "id", id, "err", err)
 			w.skip(id)
+			if file, err := File(w.s, id); err == nil {
+				failed = errors.Join(failed, forget(file))
+			}
 		default:
 			failed = errors.Join(failed, fmt.Errorf("task %v: %w", id, err))
 		}
