@@ -36,7 +36,7 @@ func (g *Mat) cut() {
 // fill a vector are computed in one that overlaps the last, so chains start from +0.
 func (g *Mat) fits(c CPU) bool {
 	w := c.width()
-	return g.M <= fewRows && g.N >= w && g.K >= w && g.Limit == fx.NoLimit && !g.Continue && !g.TA && !g.TB && c.path != Ref
+	return g.M <= fewRows && g.N >= w && (g.K >= w || g.TB && g.K > 0) && g.Limit == fx.NoLimit && !g.Continue && !g.TA && c.path != Ref
 }
 
 // blocks calls job for each block of w rows of B in 0 … n−1, the last overlapping the
@@ -58,6 +58,13 @@ func blocks(r runner, n, w, bytes int, job func(k *Worker, n, next int)) {
 
 // few computes a product with few rows on B where it lies.
 func (c CPU) few(r runner, g Mat) {
+	if g.M*g.N*g.K < small {
+		r = r.own()
+	}
+	if g.TB {
+		c.fewTurned(r, g)
+		return
+	}
 	w := c.width()
 	whole := g.K / w
 	rest, flags := g.K-whole*w, flagCanon
@@ -69,15 +76,12 @@ func (c CPU) few(r runner, g Mat) {
 	if c.path == AVX512 {
 		f, tile = fewAVX512, gemmAVX512
 	}
-	if g.M*g.N*g.K < small {
-		r = r.own()
-	}
 	blocks(r, g.N, w, 4*g.K, func(k *Worker, n, next int) {
-		if g.LDB != g.K || g.K > fewAhead { // the next does not lie behind, or long rows are fast alone
+		if g.K > fewAhead { // long rows are fast alone
 			next = n
 		}
 		b := g.B[n*g.LDB:]
-		f(g.M, whole, &g.A[0], g.LDA, &b[0], g.LDB, &g.C[n], g.LDC, flags, &g.B[next*g.LDB])
+		f(g.M, whole, &g.A[0], g.LDA, &b[0], g.LDB, &g.C[n], g.LDC, flags, (next-n)*g.LDB)
 		if rest == 0 {
 			return
 		}
@@ -86,6 +90,20 @@ func (c CPU) few(r runner, g Mat) {
 		for i := range g.M {
 			tile(1, rest, &g.A[i*g.LDA+g.K-rest], &k.b[0], &g.C[i*g.LDC+n], g.LDC, w, flagLoad|flagCanon)
 		}
+	})
+}
+
+// fewTurned is few where B lies along its rows.
+func (c CPU) fewTurned(r runner, g Mat) {
+	v, f := 4, fewTurnedAVX2
+	if c.path == AVX512 {
+		f = fewTurnedAVX512
+	}
+	if g.N < v*c.width() || c.path == AVX2 && g.M > 2 {
+		v = 1
+	}
+	blocks(r, g.N, v*c.width(), 4*g.K, func(_ *Worker, n, _ int) {
+		f(g.M, v, g.K, &g.A[0], g.LDA, &g.B[n], g.LDB, &g.C[n], g.LDC)
 	})
 }
 
@@ -147,7 +165,7 @@ func (b *i8Mat) few(r runner) {
 		k.b = grow(k.b, (b.t+w)*w+slack)
 		b.scales(k.b, n)
 		for i := range b.M {
-			f(groups, x[i], &b.B[n*b.K], b.K, &corr[i][0], &b.SA[i*b.t], &k.b[0], &b.C[i*b.N+n], flags, &b.B[next*b.K])
+			f(groups, x[i], &b.B[n*b.K], b.K, &corr[i][0], &b.SA[i*b.t], &k.b[0], &b.C[i*b.N+n], flags, (next-n)*b.K)
 		}
 		if rest == 0 {
 			return
@@ -159,7 +177,7 @@ func (b *i8Mat) few(r runner) {
 		}
 		for i := range b.M {
 			at := (*int8)(unsafe.Add(unsafe.Pointer(x[i]), wide*groups*fewGroup))
-			f(1, at, &tail[0], fewGroup, &corr[i][groups], &b.SA[i*b.t+groups], &k.b[groups*w], &b.C[i*b.N+n], flagLoad|flagCanon, &tail[0])
+			f(1, at, &tail[0], fewGroup, &corr[i][groups], &b.SA[i*b.t+groups], &k.b[groups*w], &b.C[i*b.N+n], flagLoad|flagCanon, 0)
 		}
 	})
 }

@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// func fewAVX2(m int, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, flags int, next *float32)
+// func fewAVX2(m int, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, flags int, next int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·fewAVX2(SB), NOSPLIT, $0-80
 	MOVQ    m+0(FP), AX
@@ -14,6 +14,7 @@ TEXT ·fewAVX2(SB), NOSPLIT, $0-80
 	MOVQ    b+32(FP), SI
 	MOVQ    ldb+40(FP), DI
 	MOVQ    next+72(FP), R8
+	SHLQ    $0x02, R8
 	SHLQ    $0x02, BX
 	SHLQ    $0x02, DI
 	LEAQ    (DI)(DI*2), R9
@@ -33,11 +34,16 @@ TEXT ·fewAVX2(SB), NOSPLIT, $0-80
 	VMOVUPS (AX), Y0
 
 loop1:
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
-	PREFETCHT1   128(R8)
-	PREFETCHT1   192(R8)
-	ADDQ         $0x00000100, R8
+	LEAQ         (SI)(R8*1), AX
+	PREFETCHT1   (AX)
+	PREFETCHT1   (AX)(DI*1)
+	PREFETCHT1   (AX)(DI*2)
+	PREFETCHT1   (AX)(R9*1)
+	LEAQ         (R10)(R8*1), AX
+	PREFETCHT1   (AX)
+	PREFETCHT1   (AX)(DI*1)
+	PREFETCHT1   (AX)(DI*2)
+	PREFETCHT1   (AX)(R9*1)
 	VMOVUPS      (SI), Y1
 	VMOVUPS      (SI)(DI*1), Y2
 	VMOVUPS      (SI)(DI*2), Y3
@@ -117,11 +123,16 @@ rows2:
 	VMOVUPS (AX), Y1
 
 loop2:
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
-	PREFETCHT1   128(R8)
-	PREFETCHT1   192(R8)
-	ADDQ         $0x00000100, R8
+	LEAQ         (SI)(R8*1), AX
+	PREFETCHT1   (AX)
+	PREFETCHT1   (AX)(DI*1)
+	PREFETCHT1   (AX)(DI*2)
+	PREFETCHT1   (AX)(R9*1)
+	LEAQ         (R10)(R8*1), AX
+	PREFETCHT1   (AX)
+	PREFETCHT1   (AX)(DI*1)
+	PREFETCHT1   (AX)(DI*2)
+	PREFETCHT1   (AX)(R9*1)
 	VMOVUPS      (SI), Y2
 	VMOVUPS      (SI)(DI*1), Y3
 	VMOVUPS      (SI)(DI*2), Y4
@@ -224,11 +235,16 @@ rows3:
 	VMOVUPS (AX), Y2
 
 loop3:
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
-	PREFETCHT1   128(R8)
-	PREFETCHT1   192(R8)
-	ADDQ         $0x00000100, R8
+	LEAQ         (SI)(R8*1), AX
+	PREFETCHT1   (AX)
+	PREFETCHT1   (AX)(DI*1)
+	PREFETCHT1   (AX)(DI*2)
+	PREFETCHT1   (AX)(R9*1)
+	LEAQ         (R10)(R8*1), AX
+	PREFETCHT1   (AX)
+	PREFETCHT1   (AX)(DI*1)
+	PREFETCHT1   (AX)(DI*2)
+	PREFETCHT1   (AX)(R9*1)
 	VMOVUPS      (SI), Y3
 	VMOVUPS      (SI)(DI*1), Y4
 	VMOVUPS      (SI)(DI*2), Y5
@@ -355,11 +371,16 @@ rows4:
 	VMOVUPS (R11), Y3
 
 loop4:
-	PREFETCHT1   (R8)
-	PREFETCHT1   64(R8)
-	PREFETCHT1   128(R8)
-	PREFETCHT1   192(R8)
-	ADDQ         $0x00000100, R8
+	LEAQ         (SI)(R8*1), R11
+	PREFETCHT1   (R11)
+	PREFETCHT1   (R11)(DI*1)
+	PREFETCHT1   (R11)(DI*2)
+	PREFETCHT1   (R11)(R9*1)
+	LEAQ         (R10)(R8*1), R11
+	PREFETCHT1   (R11)
+	PREFETCHT1   (R11)(DI*1)
+	PREFETCHT1   (R11)(DI*2)
+	PREFETCHT1   (R11)(R9*1)
 	VMOVUPS      (SI), Y4
 	VMOVUPS      (SI)(DI*1), Y5
 	VMOVUPS      (SI)(DI*2), Y6
@@ -496,7 +517,241 @@ DATA c7fc00000<>+48(SB)/8, $0x7fc000007fc00000
 DATA c7fc00000<>+56(SB)/8, $0x7fc000007fc00000
 GLOBL c7fc00000<>(SB), RODATA|NOPTR, $64
 
-// func fewI8AVX2(groups int, x *int8, b *int8, ldb int, corr *int32, sx *float32, sb *float32, c *float32, flags int, next *int8)
+// func fewTurnedAVX2(m int, vectors int, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·fewTurnedAVX2(SB), NOSPLIT, $0-72
+	MOVQ   m+0(FP), AX
+	MOVQ   vectors+8(FP), CX
+	MOVQ   k+16(FP), DX
+	MOVQ   a+24(FP), BX
+	MOVQ   lda+32(FP), SI
+	MOVQ   b+40(FP), DI
+	MOVQ   ldb+48(FP), R8
+	MOVQ   c+56(FP), R9
+	MOVQ   ldc+64(FP), R10
+	SHLQ   $0x02, SI
+	SHLQ   $0x02, R8
+	LEAQ   (SI)(SI*2), R11
+	CMPQ   CX, $0x01
+	JEQ    one
+	CMPQ   AX, $0x02
+	JEQ    rows2x4
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+loop1x4:
+	PREFETCHT0   (DI)(R8*8)
+	PREFETCHT0   64(DI)(R8*8)
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMOVUPS      96(DI), Y7
+	VBROADCASTSS (BX), Y8
+	VFMADD231PS  Y4, Y8, Y0
+	VFMADD231PS  Y5, Y8, Y1
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	ADDQ         $0x04, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNE          loop1x4
+	VCMPPS       $0x03, Y0, Y0, Y4
+	VBLENDVPS    Y4, c7fc00000<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y1, Y1
+	VMOVUPS      Y1, 32(R9)
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y2, Y2
+	VMOVUPS      Y2, 64(R9)
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y3, Y3
+	VMOVUPS      Y3, 96(R9)
+	VZEROUPPER
+	RET
+
+rows2x4:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+loop2x4:
+	PREFETCHT0   (DI)(R8*8)
+	PREFETCHT0   64(DI)(R8*8)
+	VMOVUPS      (DI), Y8
+	VMOVUPS      32(DI), Y9
+	VMOVUPS      64(DI), Y10
+	VMOVUPS      96(DI), Y11
+	VBROADCASTSS (BX), Y12
+	VFMADD231PS  Y8, Y12, Y0
+	VFMADD231PS  Y9, Y12, Y1
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (BX)(SI*1), Y12
+	VFMADD231PS  Y8, Y12, Y4
+	VFMADD231PS  Y9, Y12, Y5
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	ADDQ         $0x04, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNE          loop2x4
+	VCMPPS       $0x03, Y0, Y0, Y8
+	VBLENDVPS    Y8, c7fc00000<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y1, Y1
+	VMOVUPS      Y1, 32(R9)
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y2, Y2
+	VMOVUPS      Y2, 64(R9)
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y3, Y3
+	VMOVUPS      Y3, 96(R9)
+	LEAQ         (R9)(R10*4), R9
+	VCMPPS       $0x03, Y4, Y4, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y4, Y4
+	VMOVUPS      Y4, (R9)
+	VCMPPS       $0x03, Y5, Y5, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y5, Y5
+	VMOVUPS      Y5, 32(R9)
+	VCMPPS       $0x03, Y6, Y6, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y6, Y6
+	VMOVUPS      Y6, 64(R9)
+	VCMPPS       $0x03, Y7, Y7, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y7, Y7
+	VMOVUPS      Y7, 96(R9)
+	VZEROUPPER
+	RET
+
+one:
+	CMPQ   AX, $0x04
+	JEQ    rows4x1
+	CMPQ   AX, $0x03
+	JEQ    rows3x1
+	CMPQ   AX, $0x02
+	JEQ    rows2x1
+	VXORPS Y0, Y0, Y0
+
+loop1x1:
+	PREFETCHT0   (DI)(R8*8)
+	VMOVUPS      (DI), Y1
+	VBROADCASTSS (BX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         $0x04, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNE          loop1x1
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VBLENDVPS    Y1, c7fc00000<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	VZEROUPPER
+	RET
+
+rows2x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+loop2x1:
+	PREFETCHT0   (DI)(R8*8)
+	VMOVUPS      (DI), Y2
+	VBROADCASTSS (BX), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS (BX)(SI*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         $0x04, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNE          loop2x1
+	VCMPPS       $0x03, Y0, Y0, Y2
+	VBLENDVPS    Y2, c7fc00000<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	LEAQ         (R9)(R10*4), R9
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y1, Y1
+	VMOVUPS      Y1, (R9)
+	VZEROUPPER
+	RET
+
+rows3x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+loop3x1:
+	PREFETCHT0   (DI)(R8*8)
+	VMOVUPS      (DI), Y3
+	VBROADCASTSS (BX), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS (BX)(SI*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (BX)(SI*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         $0x04, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNE          loop3x1
+	VCMPPS       $0x03, Y0, Y0, Y3
+	VBLENDVPS    Y3, c7fc00000<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	LEAQ         (R9)(R10*4), R9
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y1, Y1
+	VMOVUPS      Y1, (R9)
+	LEAQ         (R9)(R10*4), R9
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y2, Y2
+	VMOVUPS      Y2, (R9)
+	VZEROUPPER
+	RET
+
+rows4x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+loop4x1:
+	PREFETCHT0   (DI)(R8*8)
+	VMOVUPS      (DI), Y4
+	VBROADCASTSS (BX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (BX)(SI*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (BX)(SI*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (BX)(R11*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         $0x04, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNE          loop4x1
+	VCMPPS       $0x03, Y0, Y0, Y4
+	VBLENDVPS    Y4, c7fc00000<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, (R9)
+	LEAQ         (R9)(R10*4), R9
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y1, Y1
+	VMOVUPS      Y1, (R9)
+	LEAQ         (R9)(R10*4), R9
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y2, Y2
+	VMOVUPS      Y2, (R9)
+	LEAQ         (R9)(R10*4), R9
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y3, Y3
+	VMOVUPS      Y3, (R9)
+	VZEROUPPER
+	RET
+
+// func fewI8AVX2(groups int, x *int8, b *int8, ldb int, corr *int32, sx *float32, sb *float32, c *float32, flags int, next int)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·fewI8AVX2(SB), NOSPLIT, $0-80
 	MOVQ    groups+0(FP), AX
@@ -517,23 +772,24 @@ TEXT ·fewI8AVX2(SB), NOSPLIT, $0-80
 	VMOVUPS (R9), Y0
 
 loop:
-	PREFETCHT1   (SI)
-	PREFETCHT1   64(SI)
-	PREFETCHT1   128(SI)
-	PREFETCHT1   192(SI)
-	PREFETCHT1   256(SI)
-	PREFETCHT1   320(SI)
-	PREFETCHT1   384(SI)
-	PREFETCHT1   448(SI)
-	PREFETCHT1   512(SI)
-	PREFETCHT1   576(SI)
-	PREFETCHT1   640(SI)
-	PREFETCHT1   704(SI)
-	PREFETCHT1   768(SI)
-	PREFETCHT1   832(SI)
-	PREFETCHT1   896(SI)
-	PREFETCHT1   960(SI)
-	ADDQ         $0x00000400, SI
+	LEAQ         (DX)(SI*1), R12
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   (R12)(BX*1)
+	PREFETCHT1   64(R12)(BX*1)
+	PREFETCHT1   (R12)(BX*2)
+	PREFETCHT1   64(R12)(BX*2)
+	PREFETCHT1   (R12)(R10*1)
+	PREFETCHT1   64(R12)(R10*1)
+	LEAQ         (R11)(SI*1), R12
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   (R12)(BX*1)
+	PREFETCHT1   64(R12)(BX*1)
+	PREFETCHT1   (R12)(BX*2)
+	PREFETCHT1   64(R12)(BX*2)
+	PREFETCHT1   (R12)(R10*1)
+	PREFETCHT1   64(R12)(R10*1)
 	VPMOVSXBW    (DX), Y1
 	VPMADDWD     (CX), Y1, Y1
 	VPMOVSXBW    16(DX), Y2

@@ -88,13 +88,19 @@ func philoxAVX512(dst *uint32, n, times int, args *[6]uint32)
 func philoxAVX2(dst *uint32, n, times int, args *[6]uint32)
 
 //go:noescape
-func fewAVX512(m, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, flags int, next *float32)
+func fewAVX512(m, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, flags, next int)
 
 //go:noescape
-func fewI8AVX512(groups int, x, b *int8, ldb int, corr *int32, sx, sb, c *float32, flags int, next *int8)
+func fewI8AVX512(groups int, x, b *int8, ldb int, corr *int32, sx, sb, c *float32, flags, next int)
 
 //go:noescape
-func fewAVX2(m, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, flags int, next *float32)
+func fewAVX2(m, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, flags, next int)
 
 //go:noescape
-func fewI8AVX2(groups int, x, b *int8, ldb int, corr *int32, sx, sb, c *float32, flags int, next *int8)
+func fewI8AVX2(groups int, x, b *int8, ldb int, corr *int32, sx, sb, c *float32, flags, next int)
+
+//go:noescape
+func fewTurnedAVX512(m, vectors, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int)
+
+//go:noescape
+func fewTurnedAVX2(m, vectors, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int)

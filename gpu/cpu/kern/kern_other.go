@@ -38,15 +38,21 @@ func redAbsMaxAVX512(x *float32, blocks int, tail *float32) float32 { panic(noPa
 func redAbsMaxAVX2(x *float32, blocks int, tail *float32) float32   { panic(noPath) }
 func philoxAVX512(dst *uint32, n, times int, args *[6]uint32)       { panic(noPath) }
 func philoxAVX2(dst *uint32, n, times int, args *[6]uint32)         { panic(noPath) }
-func fewAVX512(m, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, flags int, next *float32) {
+func fewAVX512(m, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, flags, next int) {
 	panic(noPath)
 }
-func fewI8AVX512(groups int, x, b *int8, ldb int, corr *int32, sx, sb, c *float32, flags int, next *int8) {
+func fewI8AVX512(groups int, x, b *int8, ldb int, corr *int32, sx, sb, c *float32, flags, next int) {
 	panic(noPath)
 }
-func fewAVX2(m, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, flags int, next *float32) {
+func fewAVX2(m, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, flags, next int) {
 	panic(noPath)
 }
-func fewI8AVX2(groups int, x, b *int8, ldb int, corr *int32, sx, sb, c *float32, flags int, next *int8) {
+func fewI8AVX2(groups int, x, b *int8, ldb int, corr *int32, sx, sb, c *float32, flags, next int) {
+	panic(noPath)
+}
+func fewTurnedAVX512(m, vectors, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int) {
+	panic(noPath)
+}
+func fewTurnedAVX2(m, vectors, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int) {
 	panic(noPath)
 }

@@ -19,6 +19,7 @@ const fewRows = 4
 // lies, a vector's width of its rows at a time.
 func fews(s isa) {
 	s.fewF32()
+	s.fewTurned()
 	s.fewI8()
 }
 
@@ -57,24 +58,32 @@ func (s isa) step(r rowsOf, bytes int) {
 	}
 }
 
-// ahead asks for bytes from p on, to the second-level cache, and moves p; a prefetch
-// never faults.
-func (s isa) ahead(p reg.Register, bytes int) {
-	for i := 0; i < bytes; i += 64 {
-		s.PREFETCHT1(at(p, i))
+// ahead asks for bytes of each row at distance next, to the second-level cache; a
+// prefetch never faults.
+func (s isa) ahead(r rowsOf, next reg.Register, bytes int) {
+	for _, base := range r.base {
+		p := s.GP64()
+		s.LEAQ(operand.Mem{Base: base, Index: next, Scale: 1}, p)
+		q := rowsOf{[]reg.GPVirtual{p}, r.ld, r.l3}
+		for i := range 4 {
+			for o := 0; o < bytes; o += 64 {
+				s.PREFETCHT1(q.at(i, o))
+			}
+		}
 	}
-	s.ADDQ(operand.U32(bytes), p)
 }
 
 // fewF32 writes m rows of A times a vector's width of rows of B: blocks of w terms
 // of each are turned in registers, so that lanes are columns of C and each adds its
-// terms in order. Rows of A, B and C are lda, ldb and ldc floats apart.
+// terms in order. Rows of A, B and C are lda, ldb and ldc floats apart. What stands
+// next floats behind is asked for, to the second-level cache; that never faults.
 func (s isa) fewF32() {
 	s.Function("few" + s.suffix)
 	s.Attributes(attr.NOSPLIT)
-	s.SignatureExpr("func(m, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, flags int, next *float32)")
+	s.SignatureExpr("func(m, blocks int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, flags, next int)")
 	get := func(name string) reg.GPVirtual { return s.Load(s.Param(name), s.GP64()).(reg.GPVirtual) }
 	m, n, a, lda, b, ldb, next := get("m"), get("blocks"), get("a"), get("lda"), get("b"), get("ldb"), get("next")
+	s.SHLQ(operand.Imm(2), next)
 	s.SHLQ(operand.Imm(2), lda)
 	s.SHLQ(operand.Imm(2), ldb)
 	rows := s.rowsOf(b, ldb)
@@ -109,7 +118,7 @@ func (s isa) fewF32Rows(m int, n reg.Register, a, b rowsOf, next reg.Register) {
 		}
 	})
 	s.Label(string(ref("loop")))
-	s.ahead(next, 4*s.w*s.w)
+	s.ahead(b, next, 4*s.w)
 	x := make([]vec, s.w)
 	for i := range x {
 		x[i] = s.ld(b.at(i, 0))
@@ -144,6 +153,85 @@ func (s isa) fewF32Rows(m int, n reg.Register, a, b rowsOf, next reg.Register) {
 	s.RET()
 }
 
+// fewVectors is how many vectors of columns of C the kernel of turned B takes at once:
+// as many chains as hide the time of one multiply-add.
+const fewVectors = 4
+
+// fewTurned writes m rows of A times B that lies along its rows, one term every ldb
+// floats: lanes are columns of C as B has them. It takes one vector of columns, or 4, with
+// AVX2 for two rows at most.
+func (s isa) fewTurned() {
+	s.Function("fewTurned" + s.suffix)
+	s.Attributes(attr.NOSPLIT)
+	s.SignatureExpr("func(m, vectors, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int)")
+	get := func(name string) reg.GPVirtual { return s.Load(s.Param(name), s.GP64()).(reg.GPVirtual) }
+	m, vectors, k, a, lda, b, ldb := get("m"), get("vectors"), get("k"), get("a"), get("lda"), get("b"), get("ldb")
+	c, ldc := get("c"), get("ldc")
+	s.SHLQ(operand.Imm(2), lda)
+	s.SHLQ(operand.Imm(2), ldb)
+	lda3 := s.GP64()
+	s.LEAQ(operand.Mem{Base: lda, Index: lda, Scale: 2}, lda3)
+	rows := rowsOf{[]reg.GPVirtual{a}, lda, lda3}
+	s.CMPQ(vectors, operand.Imm(1))
+	s.JEQ(operand.LabelRef("one"))
+	for _, v := range []int{fewVectors, 1} {
+		if v == 1 {
+			s.Label("one")
+		}
+		most := fewRows
+		if !s.z && v > 1 {
+			most = 2 // 8 sums in 16 registers
+		}
+		for i := most; i > 1; i-- {
+			s.CMPQ(m, operand.Imm(uint64(i)))
+			s.JEQ(operand.LabelRef(fmt.Sprintf("rows%dx%d", i, v)))
+		}
+		for i := 1; i <= most; i++ {
+			s.fewTurnedRows(i, v, k, rows, b, ldb, c, ldc)
+		}
+	}
+}
+
+func (s isa) fewTurnedRows(m, vectors int, k reg.Register, a rowsOf, b, ldb, c, ldc reg.Register) {
+	name := fmt.Sprintf("%dx%d", m, vectors)
+	s.Label("rows" + name)
+	acc := make([][]vec, m)
+	for i := range acc {
+		for range vectors {
+			acc[i] = append(acc[i], s.zero())
+		}
+	}
+	s.Label("loop" + name)
+	for o := 0; o < 4*s.w*vectors; o += 64 { // the terms after the next seven
+		s.PREFETCHT0(operand.Mem{Base: b, Index: ldb, Scale: 8, Disp: o})
+	}
+	x := make([]vec, vectors)
+	for j := range x {
+		x[j] = s.ld(at(b, 4*s.w*j))
+	}
+	for i := range acc {
+		y := s.bcast(a.at(i, 0))
+		for j := range x {
+			s.VFMADD231PS(x[j], y, acc[i][j])
+		}
+	}
+	s.ADDQ(operand.Imm(4), a.base[0])
+	s.ADDQ(ldb, b)
+	s.DECQ(k)
+	s.JNE(operand.LabelRef("loop" + name))
+	for i := range acc {
+		for j := range x {
+			s.canon(acc[i][j])
+			s.VMOVUPS(acc[i][j], at(c, 4*s.w*j))
+		}
+		if i+1 < m {
+			s.LEAQ(operand.Mem{Base: c, Index: ldc, Scale: 4}, c)
+		}
+	}
+	s.VZEROUPPER()
+	s.RET()
+}
+
 // onFlag runs body if the flag is set, else goes to the label.
 func (s isa) onFlag(flag uint32, no operand.LabelRef, body func()) {
 	s.TESTQ(operand.U32(flag), s.Load(s.Param("flags"), s.GP64()))
@@ -158,11 +246,12 @@ const groupI8 = 128
 // of 128 codes: sums of products row by row, then lanes are rows and go on with the
 // chain of floats. With AVX-512 the codes of B are made unsigned by adding 128, and
 // corr holds −128·(sum of the group of x). With AVX2 x has codes of 16 bits, those of
-// B are widened, and corr is not read. sb has the scales of the rows for each group.
+// B are widened, and corr is not read. sb has the scales of the rows for each group. What stands next
+// bytes behind is asked for.
 func (s isa) fewI8() {
 	s.Function("fewI8" + s.suffix)
 	s.Attributes(attr.NOSPLIT)
-	s.SignatureExpr("func(groups int, x, b *int8, ldb int, corr *int32, sx, sb, c *float32, flags int, next *int8)")
+	s.SignatureExpr("func(groups int, x, b *int8, ldb int, corr *int32, sx, sb, c *float32, flags, next int)")
 	get := func(name string) reg.GPVirtual { return s.Load(s.Param(name), s.GP64()).(reg.GPVirtual) }
 	n, x, b, ldb, next := get("groups"), get("x"), get("b"), get("ldb"), get("next")
 	corr, sx, sb, c := get("corr"), get("sx"), get("sb"), get("c")
@@ -170,7 +259,7 @@ func (s isa) fewI8() {
 	acc := s.zero()
 	s.onFlag(flagLoad, "loop", func() { s.VMOVUPS(at(c, 0), acc) })
 	s.Label("loop")
-	s.ahead(next, groupI8*s.w)
+	s.ahead(rows, next, groupI8)
 	var dot vec
 	if s.z {
 		dot = s.dotsVNNI(x, rows)
