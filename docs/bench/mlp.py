@@ -2,7 +2,7 @@
 """mlp/1 with its defaults in PyTorch, fp32 on the CPU: the peer of `go test ./gpu/train -run '^$' -bench Run`.
 Prints nanoseconds per row of one run after another that warms up. Needs torch.
 
-    mlp.py THREADS HIDDEN      64 features of 0 to 16, 10 classes, 1,197 rows, batches of 32, momentum 0.9, L2 0.0001
+    mlp.py THREADS HIDDEN [--fused]     64 features of 0 to 16, 10 classes, 1,197 rows, batches of 32, momentum 0.9, L2 0.0001
 """
 import sys, time
 import torch
@@ -17,7 +17,7 @@ x, y = torch.randint(17, (ROWS, 64)).float() / 16, torch.randint(10, (ROWS,))
 model = torch.nn.Sequential(torch.nn.Linear(64, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, 10))
 weights = [p for p in model.parameters() if p.dim() > 1]
 biases = [p for p in model.parameters() if p.dim() == 1]
-optimizer = torch.optim.SGD([dict(params=weights, weight_decay=1e-4), dict(params=biases)], lr=0.1, momentum=0.9)
+optimizer = torch.optim.SGD([dict(params=weights, weight_decay=1e-4), dict(params=biases)], lr=0.1, momentum=0.9, fused="--fused" in sys.argv or None)
 
 
 def run():

@@ -20,7 +20,7 @@ PEERS = {  # name: package, version, how to install it
     "torch": ("torch", "2.15.0", "pip install torch==2.15.0 numpy==2.4.6"),
     "llama.cpp": ("llama-cpp-python", "0.3.36", "CMAKE_ARGS=-DGGML_NATIVE=ON pip install llama-cpp-python==0.3.36 gguf==0.19.0"),
 }
-NOTES = []
+NOTES, FUSED = [], []
 
 
 def sh(*command, threads=None, folder=".", **env):
@@ -112,11 +112,11 @@ def torch(threads, pairs):
     for t in threads:
         beside("training step, 9.2 M weights", "steps/s", t, pairs,
                lambda: bench("gpu/tune", "^BenchmarkStep$", t, "6x")["tokens/s"] / 512,
-               lambda: 1e3 / float(re.search(r"median ([\d.]+) ms", sh(sys.executable, HERE + "/step.py", "--threads", str(t), threads=t))[1]), "PyTorch", 0.8)
+               lambda: 1e3 / float(re.search(r"median ([\d.]+) ms", sh(sys.executable, HERE + "/step.py", "--threads", str(t), *FUSED, threads=t))[1]), "PyTorch", 0.8)
         for name, hidden, target in ("mlp", 32, 3), ("wide", 1024, None):
             beside(f"training, 64 → {hidden:,} → 10", "rows/ms", t, pairs,
                    lambda: 1e6 / bench("gpu/train", f"^BenchmarkRun$/^{name}$/^plain=false$", t, "3x")["ns/row"],
-                   lambda: 1e6 / float(sh(sys.executable, HERE + "/mlp.py", str(t), str(hidden), threads=t)), "PyTorch", target)
+                   lambda: 1e6 / float(sh(sys.executable, HERE + "/mlp.py", str(t), str(hidden), *FUSED, threads=t)), "PyTorch", target)
 
 
 def llama(threads, pairs):
@@ -128,7 +128,7 @@ def llama(threads, pairs):
 
     def generate(t, *flags):
         out = json.loads(sh(BIN + "/cmd-openledger", "generate", "--model", BIN + "/decode/model", "--prompt", "".join(f"<{i}>" for i in PROMPT),
-                            "--max-tokens", str(most), "--context", "512", "--output", "json", *flags, threads=t))
+                            "--device", "cpu", "--max-tokens", str(most), "--context", "512", "--output", "json", *flags, threads=t))
         said["ours"] = out["tokens"]
         return out["tokens_per_second"]
 
@@ -150,7 +150,9 @@ def main():
     p.add_argument("--peers", nargs="*", default=[], metavar="PEER", help=f"any of: {' '.join(PEERS)}; none: the machine's own limits")
     p.add_argument("--threads", nargs="*", type=int, default=sorted({1, os.cpu_count()}))
     p.add_argument("--pairs", type=int, default=5)
+    p.add_argument("--fused", action="store_true", help="PyTorch with its fused optimizers, which are not its default")
     a = p.parse_args()
+    FUSED.extend(["--fused"] * a.fused)
     if not a.peers:
         return alone(a.threads)
     found = {}

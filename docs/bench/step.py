@@ -11,6 +11,7 @@ import torch.nn.functional as F
 p = argparse.ArgumentParser()
 for name, value in dict(threads=2, hidden=256, layers=9, heads=8, kv=4, inner=768, vocab=4096, batch=4, tokens=128, steps=12).items():
     p.add_argument("--" + name, type=int, default=value)
+p.add_argument("--fused", action="store_true", help="the optimizer in one kernel")
 a = p.parse_args()
 torch.set_num_threads(a.threads)
 torch.manual_seed(1)
@@ -61,7 +62,7 @@ class Decoder(torch.nn.Module):
 
 
 model = Decoder()
-optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=a.fused or None)
 times = []
 for step in range(a.steps):
     ids = torch.randint(a.vocab, (a.batch, a.tokens + 1))
