@@ -40,7 +40,8 @@ type Device struct {
 	spared       uint64              // their bytes; used+spared ≤ memory
 	chunk        []byte              // what is left of the last chunk
 	memo         map[uint64]*known
-	now          call // the one that runs
+	now          call  // the one that runs
+	epoch        epoch // of the last perm_rows
 	closed       bool
 }
 

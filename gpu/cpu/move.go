@@ -33,7 +33,9 @@ func (c *call) move() {
 			size := len(c.out) / (a[1] * a[3])
 			clear(c.out[r*a[3]*size:][:a[3]*size])
 		})
-	case fx.OpPick, fx.OpPerm:
+	case fx.OpPerm:
+		c.perm()
+	case fx.OpPick:
 		c.each()
 	default:
 		c.fill()
