@@ -3,6 +3,8 @@
 package exec
 
 import (
+	"math/bits"
+
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/task"
 	"github.com/openledger/openledger/ledger/tx"
@@ -60,16 +62,25 @@ func (m *machine) fitLearn(p *tx.TrainDescriptor) (uint64, error) {
 	return p.Learn.Segments(), err
 }
 
+// maxAsk bounds what a language model is asked: bytes of the texts and tokens of the
+// answers, times bytes of the weights. A token of a text has about 4 bytes and a
+// weight 2 or 4, so that is about decoder.MaxTaskCost multiply-adds. Who is drawn to
+// check has no choice.
+const maxAsk = 1 << 56
+
 // fitAsk: a model that may be asked, and rows of the kind that it knows.
 func (m *machine) fitAsk(p *tx.TrainDescriptor) (uint64, error) {
 	model, err := m.model(p.Model, state.TermsInfer)
 	if err != nil {
 		return 0, err
 	}
+	weights := model.Bytes
 	if model.Base != (ID{}) { // adapters answer with the weights of their base
-		if _, err := m.model(model.Base, state.TermsInfer); err != nil {
+		base, err := m.model(model.Base, state.TermsInfer)
+		if err != nil {
 			return 0, err
 		}
+		weights += base.Bytes // each at most 2^40
 	}
 	features := uint64(text)
 	if model.AttrMethod != tx.NoAttribution {
@@ -85,11 +96,16 @@ func (m *machine) fitAsk(p *tx.TrainDescriptor) (uint64, error) {
 	case features != text && p.Ask.Text():
 		return 0, tx.Errorf(tx.EncField, "model %v answers rows of tables; tokens is %d, not 0", p.Model, p.Ask.Tokens)
 	}
-	rows, err := m.fitRows(p, features, state.TermsEval)
+	sum, err := m.fitRows(p, features, state.TermsEval)
 	if err != nil {
 		return 0, err
 	}
-	return fewSegments(p.Ask.Segments(rows), p.Ask.Rows, rows)
+	if features == text {
+		if hi, lo := bits.Mul64(sum.bytes+sum.rows*p.Ask.Max, weights); hi != 0 || lo > maxAsk {
+			return 0, tx.Errorf(tx.EncField, "%d bytes of texts and %d rows of up to %d tokens cost too much of a model of %d bytes; ask less", sum.bytes, sum.rows, p.Ask.Max, weights)
+		}
+	}
+	return fewSegments(p.Ask.Segments(sum.rows), p.Ask.Rows, sum.rows)
 }
 
 // fewSegments refuses a task that nobody could commit to.
@@ -100,41 +116,40 @@ func fewSegments(n, each, rows uint64) (uint64, error) {
 	return n, nil
 }
 
+// size is what datasets hold together: at most 64 times 2^24 rows and 2^36 bytes.
+type size struct{ rows, bytes uint64 }
+
 // fitRows checks that the datasets, and the validation rows if there are any, have
-// these features and permit these uses. It adds up the rows of the datasets.
-func (m *machine) fitRows(p *tx.TrainDescriptor, features, uses uint64) (rows uint64, err error) {
+// these features and permit these uses. It adds up the datasets.
+func (m *machine) fitRows(p *tx.TrainDescriptor, features, uses uint64) (sum size, err error) {
 	if p.Validation != (ID{}) {
 		if _, err := m.fitDataset("validation", p.Validation, features, uses); err != nil {
-			return 0, err
+			return sum, err
 		}
 	}
 	for _, id := range p.Datasets {
-		n, err := m.fitDataset("dataset", id, features, uses)
+		d, err := m.fitDataset("dataset", id, features, uses)
 		if err != nil {
-			return 0, err
+			return sum, err
 		}
-		rows += n // 64 datasets of 2^24 rows
+		sum.rows += d.Rows
+		sum.bytes += d.Bytes
 	}
-	return rows, nil
+	return sum, nil
 }
 
-func (m *machine) fitDataset(what string, id ID, features, uses uint64) (uint64, error) {
+func (m *machine) fitDataset(what string, id ID, features, uses uint64) (state.Dataset, error) {
 	d, err := m.dataset(id)
 	if err != nil {
-		return 0, err
+		return d, err
 	}
 	if err := m.permits(d.Terms, uses); err != nil {
-		return 0, err
+		return d, err
 	}
-	switch {
-	case d.Features == features:
-		return d.Rows, nil
-	case features == text:
-		return 0, tx.Errorf(tx.EncField, "%s %v is a table, want a text", what, id)
-	case d.Features == text:
-		return 0, tx.Errorf(tx.EncField, "%s %v is a text, want a table of %d features", what, id, features)
+	if d.Features != features {
+		return d, tx.Errorf(tx.EncField, "%s %v has %d features, want %d; a text has 0", what, id, d.Features, features)
 	}
-	return 0, tx.Errorf(tx.EncField, "%s %v has %d features, want %d", what, id, d.Features, features)
+	return d, nil
 }
 
 // dataset reads a dataset. Errors: ObjUnknown.

@@ -31,6 +31,17 @@ func TestTASK02LanguageRefusals(t *testing.T) {
 			w.view.write(kvs(state.DatasetKey(w.text), encode(d)))
 		}
 	}
+	large := func(id func(*world) ID, bytes uint64) func(*world) {
+		return func(w *world) {
+			m, err := state.GetModel(w.view, id(w))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			m.Bytes = bytes
+			w.view.write(kvs(state.ModelKey(id(w)), encode(m)))
+		}
+	}
+	theBase := func(w *world) ID { return w.base }
 	none := func(*world, *tx.TrainDescriptor) {}
 	data := func(w *world, p *tx.TrainDescriptor) { p.Datasets = []ID{w.data} }
 	unknown := func(w *world, p *tx.TrainDescriptor) { p.Datasets = []ID{rootOf("none")} }
@@ -46,6 +57,7 @@ func TestTASK02LanguageRefusals(t *testing.T) {
 			w.view.write(kvs(state.DatasetKey(w.data), encode(d)))
 			p.Validation = w.text
 		}), tx.EncField},
+		{"an attribution by unknown rows", requester, nil, post((*world).attribute, func(w *world, p *tx.TrainDescriptor) { p.Validation = rootOf("none") }), tx.ObjUnknown},
 		{"learning from a table", requester, nil, post((*world).learn, data), tx.EncField},
 		{"learning validated on a table", requester, nil, post((*world).learn, valid), tx.EncField},
 		{"learning from an unknown text", requester, nil, post((*world).learn, unknown), tx.ObjUnknown},
@@ -59,11 +71,21 @@ func TestTASK02LanguageRefusals(t *testing.T) {
 		{"an evaluation on an unknown text", requester, nil, post((*world).evaluate, unknown), tx.ObjUnknown},
 		{"an evaluation of a language model on a table", requester, nil, post((*world).evaluate, data), tx.EncField},
 		{"an evaluation validated on a table", requester, nil, post((*world).evaluate, valid), tx.EncField},
-		{"an evaluation of a language model as one of tables", requester, nil, post((*world).table, func(w *world, p *tx.TrainDescriptor) { p.Model = w.base }), tx.EncField},
-		{"an evaluation of a model of tables as a language model", requester, nil, post((*world).evaluate, func(w *world, p *tx.TrainDescriptor) { p.Model = w.model }), tx.EncField},
+		{"an evaluation of a language model without a context", requester, nil, post((*world).evaluate, func(w *world, p *tx.TrainDescriptor) { p.Ask = w.table().Ask }), tx.EncField},
+		{"an evaluation of a model of tables with a context", requester, nil, post((*world).table, func(w *world, p *tx.TrainDescriptor) { p.Ask = w.evaluate().Ask }), tx.EncField},
 		{"an evaluation of a model of tables on a text", requester, nil, post((*world).table, func(w *world, p *tx.TrainDescriptor) { p.Datasets = []ID{w.text} }), tx.EncField},
 		{"an evaluation on a table of another width", requester, nil, post((*world).table, func(w *world, p *tx.TrainDescriptor) { p.Datasets = []ID{w.narrow} }), tx.EncField},
 		{"answers in more segments than one commitment holds", requester, rows(25*task.MaxSegments + 1), post((*world).answer, none), tx.EncField},
+		// A text of 9,000 bytes; with 100 answers of 8 tokens 9,800.
+		{"an evaluation that costs too much", requester, large(theBase, maxAsk/9_000+1), post((*world).evaluate, none), tx.EncField},
+		{"answers that cost too much", requester, large(theBase, maxAsk/9_800+1), post((*world).answer, none), tx.EncField},
+		{"answers of adapters whose base costs too much", requester, large(theBase, maxAsk/9_800), post((*world).answer, func(w *world, p *tx.TrainDescriptor) { p.Model = w.tuned }), tx.EncField},
+		{"an evaluation of the largest model on the largest text", requester, func(w *world) {
+			large(theBase, tx.MaxModelBytes)(w)
+			d, _ := state.GetDataset(w.view, w.text)
+			d.Bytes = tx.MaxTextBytes
+			w.view.write(kvs(state.DatasetKey(w.text), encode(d)))
+		}, post((*world).evaluate, none), tx.EncField},
 		{"no money for the escrow", requester, nil, post((*world).learn, func(w *world, p *tx.TrainDescriptor) { p.Price = 2 * rich }), tx.TskEscrow},
 		{"no money for the state deposit", stranger, poor, post((*world).answer, none), tx.ObjDeposit},
 	})
@@ -189,6 +211,22 @@ func TestTASK02SegmentsOfQuestions(t *testing.T) {
 		if err != nil || got.Spec.Segments != c.want || got.Spec.Model != c.p.Model || got.Spec.Kind != task.Kind(c.p.TaskKind) {
 			t.Errorf("%s: %+v, %v", c.name, got.Spec, err)
 		}
+	}
+}
+
+func TestTASK01WhatAQuestionMayCost(t *testing.T) {
+	w := newWorld(t)
+	m, err := state.GetModel(w.view, w.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		p     *tx.TrainDescriptor
+		bytes uint64
+	}{{w.evaluate(), maxAsk / 9_000}, {w.answer(), maxAsk / 9_800}} {
+		m.Bytes = c.bytes
+		w.view.write(kvs(state.ModelKey(w.base), encode(m)))
+		w.do(requester, c.p)
 	}
 }
 

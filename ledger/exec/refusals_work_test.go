@@ -170,6 +170,7 @@ func TestModelManifestRefusals(t *testing.T) {
 		{"a stake below the minimum", requester, fresh, manifest(func(w *world, p *tx.ModelManifest) { p.Stake-- }), tx.StkBondLow},
 		{"unknown terms", requester, fresh, manifest(func(w *world, p *tx.ModelManifest) { p.Terms = rootOf("none") }), tx.LicTerms},
 		{"terms that do not permit answers", requester, fresh, manifest(func(w *world, p *tx.ModelManifest) { p.Terms = w.closed }), tx.LicPurpose},
+		{"no money for the state deposit", stranger, poor, func(w *world) tx.Payload { return w.imported() }, tx.ObjDeposit},
 		{"no money for the stake", requester, fresh, manifest(func(w *world, p *tx.ModelManifest) { p.Stake = 2 * rich }), tx.TxFunds},
 	})
 }

@@ -90,6 +90,7 @@ func TestContentThatIsNotTheTextIsRefused(t *testing.T) {
 		data string
 	}{
 		"other bytes":               {good, func(*state.Dataset) {}, "one\ntwa\n"},
+		"blank lines more":          {good, func(*state.Dataset) {}, "one\n\ntwo\n"},
 		"another root":              {good, func(d *state.Dataset) { d.RowRoot[0] ^= 1 }, "one\ntwo\n"},
 		"another number of rows":    {good, func(d *state.Dataset) { d.Rows++ }, "one\ntwo\n"},
 		"a text that is a table":    {good, func(d *state.Dataset) { d.Features = 2 }, "one\ntwo\n"},

@@ -15,6 +15,37 @@ func nano() Learn {
 		Eps: 0x322bcc77, Decay: 0x3c23d70a, Clip: 0x3f800000, Rate: 0x3b449ba6, Warm: 10}
 }
 
+func TestTASK02MemoryOfALayer(t *testing.T) {
+	for layers := range uint64(4) {
+		for _, lora := range []LoRA{{}, {Rank: 3, Targets: []string{"down", "k", "q"}}} {
+			for _, c := range []struct{ int8, tied, bias bool }{{}, {true, false, true}, {true, true, false}, {false, true, true}} {
+				n := Net{Arch: nano().Net.Arch, Int8: c.int8, LoRA: lora}
+				n.Arch.Layers, n.Arch.Tied, n.Arch.BiasQKV, n.Arch.BiasMLP = layers, c.tied, c.bias, c.bias
+				want := 4 * n.Arch.Positions * n.Arch.HeadDim
+				for _, w := range append(n.Held(), n.Adapters()...) {
+					want += w.Len() * w.Type.Size()
+				}
+				if got := n.Bytes(); got != want {
+					t.Errorf("%+v: %d bytes, want %d", n, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestTASK02CheckingIsCheap: anybody may send descriptions, and they are checked
+// before their signatures.
+func TestTASK02CheckingIsCheap(t *testing.T) {
+	allocs := func(layers uint64) float64 {
+		l := nano()
+		l.Net.Arch.Layers = layers
+		return testing.AllocsPerRun(10, func() { _ = l.Check() })
+	}
+	if few, many := allocs(1), allocs(256); many > few+8 {
+		t.Errorf("%v allocations for one layer, %v for 256", few, many)
+	}
+}
+
 func TestTASK02LearnBounds(t *testing.T) {
 	if l := nano(); l.Check() != nil || l.Segments() != 4 {
 		t.Fatal(l.Check(), l.Segments())
