@@ -17,7 +17,9 @@ var tiles = []struct {
 	attrs []uint64
 }{
 	{fx.OpGemm, []uint64{1, 130, 129, 9, 1, fx.NoLimit, 0}},
-	{fx.OpGemm, []uint64{1, 3, 260, 72, 1, fx.NoLimit, 0}},
+	{fx.OpGemm, []uint64{1, 10, 260, 72, 1, fx.NoLimit, 0}},
+	{fx.OpGemm, []uint64{2, 7, 33, 266, 2, fx.NoLimit, 0}},
+	{fx.OpGemm, []uint64{1, 1, 40, 132, 1, fx.NoLimit, 0}},
 	{fx.OpGemm, []uint64{2, 129, 66, 17, 2, fx.NBelow, 2}},
 	{fx.OpGemm, []uint64{2, 130, 9, 76, 2, fx.KBelow, 2}},
 	{fx.OpGemm, []uint64{2, 130, 9, 76, 2, fx.KFrom, 2}},

@@ -45,6 +45,8 @@ type Launch struct {
 // are those of src/tile.h and src/tensor.h.
 const (
 	gemmTile   = 128
+	thinTile   = 32 // columns
+	thinRows   = 8  // at most
 	int8Tile   = 32
 	tensorTile = 128
 	tensorStep = 32 // codes along k
@@ -64,11 +66,13 @@ func Plan(op fx.Op, attrs []uint64, sig fx.Sig, tensor bool) []Launch {
 		l.PerBlock = 8
 	case fx.OpGemm:
 		l.Items, l.PerBlock = attrs[0]*ceil(attrs[1], gemmTile)*ceil(attrs[2], gemmTile), 1
-		switch attrs[5] {
-		case fx.KBelow:
+		switch {
+		case attrs[5] == fx.KBelow:
 			l.Kernel = "ol_gemm_below"
-		case fx.KFrom:
+		case attrs[5] == fx.KFrom:
 			l.Kernel = "ol_gemm_from"
+		case attrs[5] == fx.NoLimit && attrs[1] <= thinRows:
+			l.Kernel, l.Threads, l.Items = "ol_gemm_thin", 128, attrs[0]*ceil(attrs[2], thinTile)
 		}
 	case fx.OpGemmI8:
 		k, g, tile := attrs[2], attrs[3], uint64(int8Tile)

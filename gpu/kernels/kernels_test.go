@@ -58,6 +58,7 @@ func TestGPU06PlansNameKernelsThatExist(t *testing.T) {
 	plan(fx.OpGemm, []uint64{1, 2, 3, 4, 1, fx.KBelow, 1}, true)
 	plan(fx.OpGemm, []uint64{1, 2, 3, 4, 1, fx.KFrom, 1}, true)
 	plan(fx.OpGemm, []uint64{1, 2, 3, 4, 1, fx.NoLimit, 0}, true)
+	plan(fx.OpGemm, []uint64{1, 9, 3, 4, 1, fx.NoLimit, 0}, true)
 	plan(fx.OpGemmI8, []uint64{2, 3, 64, 32}, true)
 	plan(fx.OpGemmI8, []uint64{2, 3, 64, 32}, false)
 	for _, name := range names {

@@ -155,6 +155,64 @@ KERNEL(gemm_nt, 256, 2) { GEMM(0); }
 KERNEL(gemm_below, 256) { GEMM(2); }
 KERNEL(gemm_from, 256) { GEMM(3); }
 
+// GEMM of at most 8 rows, as the steps of a language model are: the weights are read
+// once and nothing else takes time. 32 columns per block of 4 warps, 128 terms at a
+// time, the next 128 on their way; a lane has a column, a warp 2 rows.
+enum { FEW = 8, COLS = 32, RUN = 128, STRIDE = RUN + 4 };
+
+typedef struct { float a[FEW][RUN], b[COLS][STRIDE]; } thin_stage;
+
+FN four fetch_row(const float *rows, u64 row, u64 nrows, u32 k0, u32 k, int fours) {
+	four v = {0.0f, 0.0f, 0.0f, 0.0f};
+	const float *at = rows + (row < nrows ? row : nrows - 1) * k;
+	if (fours && k0 < k) return *(const four *)(at + k0);
+	EACH(q, 4) if (k0 + q < k) v[q] = at[k0 + q];
+	return v;
+}
+
+FN void thin(const u64 *a, const void *const *x, void *y, u64 t, thin_stage *stages) {
+	u64 m = a[1], n = a[2], tn = ceil_div(n, COLS), b = t / tn, n0 = t % tn * COLS;
+	u32 k = (u32)a[3], warp = thread() / 32, lane = thread() % 32, half = 0;
+	const float *arows = (const float *)x[0] + b * m * k, *brows = (const float *)x[1] + b / a[4] * n * k;
+	int fours = k % 4 == 0 && (u64)x[0] % 16 == 0 && (u64)x[1] % 16 == 0;
+	float acc[2] = {0.0f, 0.0f};
+	four av[2], bv[8];
+	EACH(i, 2) av[i] = fetch_row(arows, warp * 2 + i, m, lane * 4, k, fours);
+	EACH(i, 8) bv[i] = fetch_row(brows, n0 + i * 4 + warp, n, lane * 4, k, fours);
+	for (u32 k0 = 0; k0 < k; k0 += RUN, half ^= 1) {
+		thin_stage *s = &stages[half];
+		EACH(i, 2) *(four *)&s->a[warp * 2 + i][lane * 4] = av[i];
+		EACH(i, 8) *(four *)&s->b[i * 4 + warp][lane * 4] = bv[i];
+		barrier();
+		u32 next = k0 + RUN + lane * 4;
+		if (k0 + RUN < k) {
+			EACH(i, 2) av[i] = fetch_row(arows, warp * 2 + i, m, next, k, fours);
+			EACH(i, 8) bv[i] = fetch_row(brows, n0 + i * 4 + warp, n, next, k, fours);
+		}
+		if (warp * 2 >= m) continue;
+		u32 depth = k - k0 < RUN ? k - k0 : RUN, d = 0;
+		const float *p = s->a[warp * 2], *q = s->a[warp * 2 + 1], *w = s->b[lane];
+		_Pragma("unroll 8") for (; d + 4 <= depth; d += 4) {
+			four u = *(const four *)(p + d), v = *(const four *)(q + d), z = *(const four *)(w + d);
+			EACH(e, 4) {
+				acc[0] = FMA(u[e], z[e], acc[0]);
+				acc[1] = FMA(v[e], z[e], acc[1]);
+			}
+		}
+		for (; d < depth; d++) {
+			acc[0] = FMA(p[d], w[d], acc[0]);
+			acc[1] = FMA(q[d], w[d], acc[1]);
+		}
+	}
+	EACH(i, 2) if (warp * 2 + i < m && n0 + lane < n) SF((b * m + warp * 2 + i) * n + n0 + lane, acc[i]);
+	barrier(); // the next columns of this block are written where others may still read
+}
+KERNEL(gemm_thin, 128) {
+	ARGS;
+	__shared__ __attribute__((aligned(16))) thin_stage stages[2];
+	for (u64 t = first + blockx(); t < first + count; t += blocks()) thin(a, x, y, t, stages);
+}
+
 // Quantised GEMM: 32 × 32 outputs per block of 256 threads, 2 × 2 per thread, dots
 // of one group by four codes at a time where rows and groups are whole words.
 // Sums of int32 are exact, so their order is free; groups ascend (FX-07).
