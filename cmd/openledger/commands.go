@@ -10,7 +10,7 @@ func addCommands(root *cobra.Command, a *app) {
 		newConfigCmd(a), newPeersCmd(a), newQueryCmd(a),
 		newSendCmd(a), newTxCmd(a), newFaucetCmd(a),
 		newDatanetCmd(a), newDataCmd(a), newTrainCmd(a), newTaskCmd(a),
-		newModelCmd(a), newGPUCmd(a), newGPUWorkerCmd(), newComputeCmd(a), newChannelCmd(a), newInferCmd(a), newGenerateCmd(a), newFinetuneCmd(a), newPoaCmd(a),
+		newModelCmd(a), newGPUCmd(a), newGPUWorkerCmd(), newComputeCmd(a), newChannelCmd(a), newInferCmd(a), newGenerateCmd(a), newFinetuneCmd(a), newEvaluateCmd(a), newPoaCmd(a),
 		newStakeCmd(a), newValidatorCmd(a),
 		newPayoutsCmd(a), newClaimCmd(a), newWhyCmd(a), newVerifyCmd(a), newLightCmd(a),
 		newAttributeCmd(), newPayoutCmd(), newDemoCmd(a),

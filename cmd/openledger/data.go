@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -128,12 +129,16 @@ func all[T any](ctx context.Context, page func(context.Context, api.Page) (api.L
 
 func newDataCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "data", Short: "Publish, list and fetch datasets", Args: cobra.NoArgs,
-		Long: "A dataset is a CSV file: integer features 0 to 255, last column an integer label, an optional header line."}
+		Long: "A dataset is a table or a text. A table is a CSV file: integer features 0 to 255, last column an integer label, an optional header\n" +
+			"line. A text is UTF-8, at most 64 MiB; its rows are the lines that are not blank."}
 	cmd.AddCommand(newDataPublishCmd(a), newDataListCmd(a), newDataShowCmd(a), newDataGetCmd(a))
 	return cmd
 }
 
-type publishFlags struct{ datanet, name, source, stake string }
+type publishFlags struct {
+	datanet, name, source, stake string
+	text                         bool
+}
 
 type published struct {
 	created
@@ -145,10 +150,15 @@ type published struct {
 func newDataPublishCmd(a *app) *cobra.Command {
 	var f publishFlags
 	cmd := &cobra.Command{
-		Use: "publish FILE", Short: "Publish a CSV file as a dataset under CC-BY-4.0 terms", Args: cobra.ExactArgs(1),
-		Example: "  openledger data publish digits.csv --datanet digits --source \"Alpaydin & Kaynak, CC BY 4.0\"",
+		Use: "publish FILE", Short: "Publish a CSV file or a text as a dataset under CC-BY-4.0 terms", Args: cobra.ExactArgs(1),
+		Long: "A file that ends in .txt, .text or .md is a text, for language models; any other is a table, unless --text is given.",
+		Example: "  openledger data publish digits.csv --datanet digits --source \"Alpaydin & Kaynak, CC BY 4.0\"\n" +
+			"  openledger data publish book.txt --datanet books --source \"Jane Doe, CC BY 4.0\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			csv, err := readData(args[0])
+			if !cmd.Flags().Changed("text") {
+				f.text = slices.Contains([]string{".txt", ".text", ".md"}, strings.ToLower(filepath.Ext(args[0])))
+			}
+			file, err := readData(args[0])
 			if err != nil {
 				return err
 			}
@@ -157,12 +167,12 @@ func newDataPublishCmd(a *app) *cobra.Command {
 				return err
 			}
 			return a.call(cmd, func(ctx context.Context) error {
-				p, err := a.publish(ctx, key, args[0], csv, f)
+				p, err := a.publish(ctx, key, args[0], file, f)
 				if err != nil {
 					return err
 				}
 				return a.print(cmd, p, func(w io.Writer) {
-					fmt.Fprintf(w, "dataset %s  %d rows  root %s\ncontent %s  final at %d  fee %s\n", p.ID, p.Rows, p.RowRoot, p.Content, p.Height, p.Fee)
+					fmt.Fprintf(w, "dataset %s  %d %s  root %s\ncontent %s  final at %d  fee %s\n", p.ID, p.Rows, rowsWord(f.text), p.RowRoot, p.Content, p.Height, p.Fee)
 				})
 			})
 		},
@@ -171,6 +181,7 @@ func newDataPublishCmd(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&f.name, "name", "", "name of the dataset (default: the file's name)")
 	cmd.Flags().StringVar(&f.source, "source", "", "attribution line: who made the data, and its licence")
 	cmd.Flags().StringVar(&f.stake, "stake", "", "stake in OPEN (default: the Datanet's least)")
+	cmd.Flags().BoolVar(&f.text, "text", false, "the file is a text (default: by its name)")
 	_ = cmd.MarkFlagRequired("datanet")
 	return cmd
 }
@@ -192,7 +203,7 @@ func readData(path string) ([]byte, error) {
 }
 
 // publish uploads the bytes to the node, registers the dataset and announces it.
-func (a *app) publish(ctx context.Context, key keys.PrivateKey, file string, csv []byte, f publishFlags) (published, error) {
+func (a *app) publish(ctx context.Context, key keys.PrivateKey, file string, b []byte, f publishFlags) (published, error) {
 	c := a.client()
 	datanet, net, err := findDatanet(ctx, c, f.datanet)
 	if err != nil {
@@ -208,15 +219,20 @@ func (a *app) publish(ctx context.Context, key keys.PrivateKey, file string, csv
 	if name == "" {
 		name = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	}
-	m, err := publish.Prepare(file, csv, publish.Input{Name: name, Source: f.source, Terms: net.Terms[0], Owner: keys.SingleAuth(key.Public()).Address()})
+	prepare := publish.Prepare
+	if f.text {
+		prepare = publish.PrepareText
+	}
+	m, err := prepare(file, b, publish.Input{Name: name, Source: f.source, Terms: net.Terms[0], Owner: keys.SingleAuth(key.Public()).Address()})
 	var bad *table.Error
-	if errors.As(err, &bad) {
+	var noText *publish.TextError
+	if errors.As(err, &bad) || errors.As(err, &noText) {
 		return published{}, usage("%v", err)
 	}
 	if err != nil {
 		return published{}, err
 	}
-	out, err := newCreated(publish.Publish(ctx, c, key, m, csv, datanet, stake))
+	out, err := newCreated(publish.Publish(ctx, c, key, m, b, datanet, stake))
 	return published{created: out, Content: m.Content.String(), RowRoot: m.RowRoot, Rows: m.Rows}, err
 }
 
@@ -252,12 +268,28 @@ func newDataListCmd(a *app) *cobra.Command {
 				}
 				return a.print(cmd, l, func(w io.Writer) {
 					for _, it := range l.Items {
-						fmt.Fprintf(w, "%s  %-20s %6d rows  %s\n", it.ID, it.Value.Name, it.Value.Rows, it.Value.Owner)
+						fmt.Fprintf(w, "%s  %-20s %6d %s  %s\n", it.ID, it.Value.Name, it.Value.Rows, rowsWord(isText(it.Value)), it.Value.Owner)
 					}
 				})
 			})
 		},
 	}
+}
+
+// sizeOf says in words how large a dataset is.
+func sizeOf(d state.Dataset) string {
+	if isText(d) {
+		return fmt.Sprintf("text  lines %d  bytes %d", d.Rows, d.Bytes)
+	}
+	return fmt.Sprintf("rows %d  features %d  bytes %d", d.Rows, d.Features, d.Bytes)
+}
+
+// rowsWord is the word for the rows of a text or a table.
+func rowsWord(text bool) string {
+	if text {
+		return "lines"
+	}
+	return "rows"
 }
 
 func newDataShowCmd(a *app) *cobra.Command {
@@ -290,7 +322,7 @@ func newDataShowCmd(a *app) *cobra.Command {
 				}
 				return a.print(cmd, v, func(w io.Writer) {
 					d := o.Value
-					fmt.Fprintf(w, "%s  %s\nowner %s\nrows %d  features %d  bytes %d\ncontent %s\nrow root %s\n", id, d.Name, d.Owner, d.Rows, d.Features, d.Bytes, d.Content, d.RowRoot)
+					fmt.Fprintf(w, "%s  %s\nowner %s\n%s\ncontent %s\nrow root %s\n", id, d.Name, d.Owner, sizeOf(d), d.Content, d.RowRoot)
 					if v.Manifest != nil {
 						fmt.Fprintf(w, "on this node's disk: %v\nproviders %s\n", m.Local, strings.Join(m.Providers, " "))
 					}
@@ -306,7 +338,7 @@ func newDataGetCmd(a *app) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use: "get ID", Short: "Fetch a dataset's content and check it", Args: cobra.ExactArgs(1),
-		Example: "  openledger data get 0x… --out rows.csv",
+		Example: "  openledger data get 0x… --out rows.csv\n  openledger data get 0x… --out book.txt",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := api.ParseHash(args[0])
 			if err != nil {
@@ -318,21 +350,21 @@ func newDataGetCmd(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				csv, err := c.Blob(ctx, o.Value.Content.String())
+				b, err := c.Blob(ctx, o.Value.Content.String())
 				if err != nil {
 					return err
 				}
-				if _, err := publish.Load(o.Value.Content, o.Value.RowRoot, csv); err != nil {
+				if _, err := publish.LoadData(o.Value, b); err != nil {
 					return &exitError{exitNo, err}
 				}
 				if out == "" {
-					_, err = cmd.OutOrStdout().Write(csv)
+					_, err = cmd.OutOrStdout().Write(b)
 					return err
 				}
-				if err := os.WriteFile(out, csv, 0o644); err != nil {
+				if err := os.WriteFile(out, b, 0o644); err != nil {
 					return err
 				}
-				return a.print(cmd, map[string]any{"file": out, "bytes": len(csv)}, func(w io.Writer) { fmt.Fprintf(w, "%s  %d bytes, verified\n", out, len(csv)) })
+				return a.print(cmd, map[string]any{"file": out, "bytes": len(b)}, func(w io.Writer) { fmt.Fprintf(w, "%s  %d bytes, verified\n", out, len(b)) })
 			})
 		},
 	}

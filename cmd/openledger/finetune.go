@@ -51,6 +51,33 @@ func (f *learnFlags) bind(cmd *cobra.Command, rate float32, tokens uint64) {
 
 const stateFile = "train-state.safetensors"
 
+// spec describes training for a net in so many steps, of batch records each.
+func (f *learnFlags) spec(net decoder.Net, batch, steps uint64) (decoder.Learn, error) {
+	if steps < 1 || steps > decoder.MaxTaskSteps {
+		return decoder.Learn{}, usage("%d steps; at least 1 and at most %d", steps, decoder.MaxTaskSteps)
+	}
+	l := decoder.Learn{Net: net, Seqs: batch, Tokens: f.tokens, Steps: steps, StepsPerSegment: (steps + 15) / 16, Seed: f.seed,
+		Clip: fx.Bits(1), Rate: fx.Bits(f.rate), Warm: steps / 10}
+	switch f.optimizer {
+	case "adamw":
+		l.Optimizer, l.Beta1, l.Beta2 = decoder.AdamW, fx.Bits(0.9), fx.Bits(0.95)
+		l.Eps, l.Decay = fx.Bits(1e-8), fx.Bits(0.01)
+	case "sgd":
+		l.Optimizer, l.Momentum = decoder.SGD, fx.Bits(0.9)
+	default:
+		return l, usage("--optimizer %q: use adamw or sgd", f.optimizer)
+	}
+	return l, nil
+}
+
+// stepsFor is --steps, or those of --epochs over so many records.
+func (f *learnFlags) stepsFor(records, batch uint64) uint64 {
+	if f.steps > 0 {
+		return f.steps
+	}
+	return max(1, f.epochs*((records+batch-1)/batch))
+}
+
 // job is a run over a text for a net with room for its records.
 func (f *learnFlags) job(net decoder.Net, text []uint32) (tune.Job, error) {
 	data, n, err := tune.Records(text, f.tokens)
@@ -61,31 +88,17 @@ func (f *learnFlags) job(net decoder.Net, text []uint32) (tune.Job, error) {
 	if f.batch == 0 {
 		return tune.Job{}, usage("--batch 0: a step takes one record at least")
 	}
-	steps := f.steps
-	if steps == 0 {
-		steps = max(1, f.epochs*((n+batch-1)/batch))
+	l, err := f.spec(net, batch, f.stepsFor(n, batch))
+	if err != nil {
+		return tune.Job{}, err
 	}
-	if steps > 1<<24 {
-		return tune.Job{}, usage("%d steps; at most %d", steps, 1<<24)
+	spec := l.Step(n)
+	if f.micro > 0 && f.micro < batch {
+		for spec.Micro = f.micro; batch%spec.Micro != 0; {
+			spec.Micro--
+		}
 	}
-	micro := f.micro
-	if micro == 0 || micro > batch {
-		micro = batch
-	}
-	for batch%micro != 0 {
-		micro--
-	}
-	spec := decoder.Train{Net: net, Seqs: batch, Tokens: f.tokens, Records: n, Steps: steps, Seed: f.seed, Micro: micro, Clip: fx.Bits(1)}
-	switch f.optimizer {
-	case "adamw":
-		spec.Optimizer, spec.Beta1, spec.Beta2 = decoder.AdamW, fx.Bits(0.9), fx.Bits(0.95)
-		spec.Eps, spec.Decay = fx.Bits(1e-8), fx.Bits(0.01)
-	case "sgd":
-		spec.Optimizer, spec.Momentum = decoder.SGD, fx.Bits(0.9)
-	default:
-		return tune.Job{}, usage("--optimizer %q: use adamw or sgd", f.optimizer)
-	}
-	return tune.Job{Spec: spec, Data: data, Rates: tune.Linear(f.rate, steps/10, steps), SegmentSteps: max(1, (steps+15)/16)}, nil
+	return tune.Job{Spec: spec, Data: data, Rates: tune.Linear(f.rate, l.Warm, l.Steps), SegmentSteps: l.StepsPerSegment}, nil
 }
 
 type learned struct {
@@ -166,41 +179,58 @@ func export(m *lm.Model, f *learnFlags, json []byte, l learned) error {
 	return os.Remove(filepath.Join(f.out, stateFile))
 }
 
+// tuneFlags are those of finetune.
+type tuneFlags struct {
+	learnFlags
+	base         string
+	lora         decoder.LoRA
+	alpha        float32
+	merged, int8 bool
+}
+
 func newFinetuneCmd(a *app) *cobra.Command {
-	var f learnFlags
-	var base, lora string
-	var merged, int8 bool
+	var f tuneFlags
+	var t taskFlags
+	var lora string
 	cmd := &cobra.Command{
-		Use: "finetune", Short: "Teach a language model a text, on this machine", Args: cobra.NoArgs,
-		Long: "Reads a HuggingFace folder and a text and writes adapters in the layout of PEFT (--lora), the whole model with them merged (--merged), or, without\n" +
-			"--lora, a model whose every weight was trained. Bits are the same on every machine and card. A run that was stopped goes on with the same command.",
+		Use: "finetune", Short: "Teach a language model a text, on this machine or as a task of the network", Args: cobra.NoArgs,
+		Long: "With --data it reads a HuggingFace folder and a text and writes adapters in the layout of PEFT (--lora), the whole model with them merged\n" +
+			"(--merged), or, without --lora, a model whose every weight was trained. Bits are the same on every machine and card. A run that was stopped\n" +
+			"goes on with the same command. With --datanet or --dataset it posts a task: --base is then a model of the ledger, an operator computes,\n" +
+			"drawn checkers replay, and what came out is written to --out if that is given.",
 		Example: "  openledger finetune --base ./tinyllama --lora r=8 --data notes.txt --out ./tuned --merged\n" +
-			"  openledger finetune --base ./tinyllama --lora r=16,alpha=32,targets=q+v --int8 --data notes.txt --out ./adapters --device 0",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.finetune(cmd, f, base, lora, merged, int8)
+			"  openledger finetune --base ./tinyllama --lora r=16,alpha=32,targets=q+v --int8 --data notes.txt --out ./adapters --device 0\n" +
+			"  openledger finetune --base tinyllama --lora r=8 --datanet books --budget 20 --out ./adapters",
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if f.lora, f.alpha, err = parseLoRA(lora); err != nil {
+				return err
+			}
+			if f.int8 && (f.lora.Rank == 0 || f.merged) {
+				return usage("--int8 needs --lora and cannot be --merged")
+			}
+			if t.posts() {
+				return a.postFinetune(cmd, &t, &f)
+			}
+			return a.finetune(cmd, f)
 		},
 	}
 	f.bind(cmd, 2e-4, 256)
 	f.dev.bind(cmd)
+	t.bind(cmd, "20")
 	fl := cmd.Flags()
-	fl.StringVar(&base, "base", "", "folder of the model (required)")
+	fl.StringVar(&f.base, "base", "", "folder of the model, or name or id of one on the ledger (required)")
 	fl.StringVar(&lora, "lora", "", "adapters: r=RANK[,alpha=A][,targets=q+k+v+o+gate+up+down]")
-	fl.BoolVar(&merged, "merged", false, "with --lora: write the whole model instead of the adapters")
-	fl.BoolVar(&int8, "int8", false, "with --lora: hold the base in fx/int8")
+	fl.BoolVar(&f.merged, "merged", false, "with --lora: write the whole model instead of the adapters")
+	fl.BoolVar(&f.int8, "int8", false, "with --lora: hold the base in fx/int8")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of adapters and order of records")
-	for _, name := range []string{"base", "data", "out"} {
-		_ = cmd.MarkFlagRequired(name)
-	}
+	_ = cmd.MarkFlagRequired("base")
 	return cmd
 }
 
-func (a *app) finetune(cmd *cobra.Command, f learnFlags, base, lora string, merged, int8 bool) error {
-	adapters, alpha, err := parseLoRA(lora)
-	if err != nil {
-		return err
-	}
-	if int8 && (adapters.Rank == 0 || merged) {
-		return usage("--int8 needs --lora and cannot be --merged")
+// finetune tunes a folder on this machine.
+func (a *app) finetune(cmd *cobra.Command, f tuneFlags) error {
+	if f.data == "" || f.out == "" {
+		return usage("finetune takes --data FILE.txt and --out DIR on this machine, or --datanet NAME or --dataset ID as a task of the network")
 	}
 	if err := safetensors.Vacant(f.out); err != nil {
 		return err
@@ -208,7 +238,7 @@ func (a *app) finetune(cmd *cobra.Command, f learnFlags, base, lora string, merg
 	if _, err := os.Lstat(filepath.Join(f.out, tune.AdapterWeights)); err == nil {
 		return fmt.Errorf("%s holds adapters; choose another folder", f.out)
 	}
-	folder, err := hf.Open(base)
+	folder, err := hf.Open(f.base)
 	if err != nil {
 		return err
 	}
@@ -228,30 +258,30 @@ func (a *app) finetune(cmd *cobra.Command, f learnFlags, base, lora string, merg
 	defer d.Close()
 	f.tokens = min(f.tokens, uint64(folder.Config.Arch.Positions))
 	net := lm.NetOf(folder.Config.Arch, f.tokens)
-	net.Int8, net.LoRA = int8, adapters
+	net.Int8, net.LoRA = f.int8, f.lora
 	j, err := f.job(net, ids)
 	if err != nil {
 		return err
 	}
 	return onState(d, f.out, func() error {
-		m, err := lm.Load(d, folder, lm.Options{Context: f.tokens, Int8: int8})
+		m, err := lm.Load(d, folder, lm.Options{Context: f.tokens, Int8: f.int8})
 		if err != nil {
 			return err
 		}
-		t, out, err := a.learn(cmd, m, j, &f)
+		t, out, err := a.learn(cmd, m, j, &f.learnFlags)
 		if err != nil {
 			return err
 		}
-		if adapters.Rank > 0 && !merged {
-			if err = t.SaveAdapters(f.out, filepath.Base(base), alpha); err == nil {
+		if f.lora.Rank > 0 && !f.merged {
+			if err = t.SaveAdapters(f.out, filepath.Base(f.base), f.alpha); err == nil {
 				err = os.Remove(filepath.Join(f.out, stateFile))
 			}
 		} else {
-			if merged && adapters.Rank > 0 {
+			if f.merged && f.lora.Rank > 0 {
 				err = t.Merge()
 			}
 			if err == nil {
-				err = export(m, &f, folder.JSON, out)
+				err = export(m, &f.learnFlags, folder.JSON, out)
 			}
 		}
 		if err != nil {
@@ -302,15 +332,23 @@ func nanoConfig(vocab int, positions uint64) hf.Config {
 		Vocab: uint32(vocab), Positions: uint32(positions), EpsBits: fx.Bits(1e-5), Tied: true, Rope: hf.Rope{ThetaBits: fx.Bits(10000)}}}
 }
 
-// trainNano trains gpt-nano from nothing: a tokenizer and weights for one text.
-func (a *app) trainNano(cmd *cobra.Command, f learnFlags, vocab int) error {
+func checkNano(f *learnFlags, vocab int) error {
 	switch {
-	case f.data == "" || f.out == "":
-		return usage("--model gpt-nano takes --data FILE.txt and --out DIR")
 	case vocab < 258 || vocab > 4096:
 		return usage("--vocab %d: 258 to 4096", vocab)
 	case f.tokens < 1 || f.tokens > 1024:
 		return usage("--tokens %d: 1 to 1024", f.tokens)
+	}
+	return nil
+}
+
+// trainNano trains gpt-nano from nothing: a tokenizer and weights for one text.
+func (a *app) trainNano(cmd *cobra.Command, f learnFlags, vocab int) error {
+	if f.data == "" || f.out == "" {
+		return usage("--model gpt-nano takes --data FILE.txt and --out DIR on this machine, or --datanet NAME or --dataset ID as a task of the network")
+	}
+	if err := checkNano(&f, vocab); err != nil {
+		return err
 	}
 	if err := safetensors.Vacant(f.out); err != nil {
 		return err

@@ -22,17 +22,37 @@ import (
 
 func newGenerateCmd(a *app) *cobra.Command {
 	var f generateFlags
+	var q askFlags
 	cmd := &cobra.Command{
-		Use: "generate", Short: "Continue a text with a language model on this machine", Args: cobra.NoArgs,
+		Use: "generate", Short: "Continue a text with a language model, on this machine or as a task of the network", Args: cobra.NoArgs,
 		Long: "Loads a HuggingFace folder (Llama, Mistral, Qwen2) and writes the answer as it comes. No network, no node. Equal model, prompt, settings\n" +
-			"and seed give the same answer on every machine and card. With --chat the prompt is a message in the model's own style.",
+			"and seed give the same answer on every machine and card. With --chat the prompt is a message in the model's own style.\n" +
+			"With --dataset or --datanet it posts a task instead: a model of the ledger answers every row, a line of a text by its continuation, a row of\n" +
+			"a table by a label; drawn checkers do it again, and only equal roots settle.",
 		Example: "  openledger generate --model ./tinyllama --prompt \"The ledger\" --max-tokens 64 --temperature 0.8 --seed 1\n" +
-			"  openledger generate --model ./tinyllama --prompt \"What is a ledger?\" --chat --int8 --device auto",
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.generate(cmd, f) },
+			"  openledger generate --model ./tinyllama --prompt \"What is a ledger?\" --chat --int8 --device auto\n" +
+			"  openledger generate --model nano --dataset 0x… --max-tokens 32 --out answers.json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.s.Check(); err != nil {
+				return usage("%v", err)
+			}
+			if !q.posts() {
+				return a.generate(cmd, f)
+			}
+			if err := notHere(cmd); err != nil {
+				return err
+			}
+			if f.max == 0 {
+				return usage("--max-tokens 0: an answer has at least one token; `openledger evaluate` judges without one")
+			}
+			q.model, q.context = f.model, f.context
+			return a.ask(cmd, &q, f.sampled())
+		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.model, "model", "", "folder of the model (required)")
-	fl.StringVar(&f.prompt, "prompt", "", "the text to continue (required)")
+	fl.StringVar(&f.model, "model", "", "folder of the model, or name or id of one on the ledger (required)")
+	fl.StringVar(&f.prompt, "prompt", "", "the text to continue")
+	fl.StringVar(&q.out, "out", "", "of a task: file for the answers, as JSON")
 	fl.Uint64Var(&f.max, "max-tokens", 128, "most tokens of the answer")
 	fl.Float32Var(&f.s.Temperature, "temperature", 0, "0: always the most probable token; 1: as the model says")
 	fl.Uint32Var(&f.s.TopK, "top-k", 0, "choose among so many tokens (0: all)")
@@ -44,8 +64,8 @@ func newGenerateCmd(a *app) *cobra.Command {
 	fl.BoolVar(&f.chat, "chat", false, "the prompt is a message of a conversation")
 	fl.StringVar(&f.template, "chat-template", "", "plain, chatml or llama3 (default: the model's)")
 	f.dev.bind(cmd)
+	q.bind(cmd, "5")
 	_ = cmd.MarkFlagRequired("model")
-	_ = cmd.MarkFlagRequired("prompt")
 	return cmd
 }
 
@@ -68,8 +88,8 @@ type generated struct {
 }
 
 func (a *app) generate(cmd *cobra.Command, f generateFlags) (err error) {
-	if err := f.s.Check(); err != nil {
-		return usage("%v", err)
+	if !cmd.Flags().Changed("prompt") {
+		return usage("--prompt TEXT is the text to continue; --dataset ID asks a model of the ledger about every row")
 	}
 	folder, err := hf.Open(f.model)
 	if err != nil {

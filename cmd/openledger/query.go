@@ -32,8 +32,8 @@ func newQueryCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-// ask calls a method without parameters of its own and prints the answer.
-func ask[P, R any](a *app, cmd *cobra.Command, method func(context.Context, P) (R, error), p P, text func(io.Writer, R)) error {
+// query calls a method without parameters of its own and prints the answer.
+func query[P, R any](a *app, cmd *cobra.Command, method func(context.Context, P) (R, error), p P, text func(io.Writer, R)) error {
 	return a.call(cmd, func(ctx context.Context) error {
 		r, err := method(ctx, p)
 		if err != nil {

@@ -21,7 +21,7 @@ func newQueryHeadCmd(a *app) *cobra.Command {
 		Use: "head", Short: "Show the newest final block", Args: cobra.NoArgs,
 		Example: "  openledger query head",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ask(a, cmd, a.client().ChainHead, api.Empty{}, func(w io.Writer, h api.ChainHead) {
+			return query(a, cmd, a.client().ChainHead, api.Empty{}, func(w io.Writer, h api.ChainHead) {
 				fmt.Fprintf(w, "height %d  %s  epoch %d\nhash %s\nstate root %s\n", h.Height, when(h.TimeMS), h.Epoch, h.Hash, h.StateRoot)
 			})
 		},
@@ -50,7 +50,7 @@ func newQueryHeaderCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return ask(a, cmd, a.client().ChainHeader, p, printHeader)
+			return query(a, cmd, a.client().ChainHeader, p, printHeader)
 		},
 	}
 }
@@ -69,7 +69,7 @@ func newQueryBlockCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return ask(a, cmd, a.client().ChainBlock, p, func(w io.Writer, b api.ChainBlock) {
+			return query(a, cmd, a.client().ChainBlock, p, func(w io.Writer, b api.ChainBlock) {
 				printHeader(w, b.ChainHeader)
 				for _, t := range b.Txs {
 					fmt.Fprintf(w, "  %s  %-18s %s\n", t.TxID, t.Kind, t.Sender)
@@ -85,7 +85,7 @@ func newQueryParamsCmd(a *app) *cobra.Command {
 		Use: "params", Short: "Show the parameters of the ledger", Args: cobra.NoArgs,
 		Example: "  openledger query params",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ask(a, cmd, a.client().ChainParams, api.Empty{}, func(w io.Writer, p api.ChainParams) {
+			return query(a, cmd, a.client().ChainParams, api.Empty{}, func(w io.Writer, p api.ChainParams) {
 				for _, x := range p.Items {
 					fmt.Fprintf(w, "%s = %s\n", x.Name, x.Value)
 				}
@@ -140,7 +140,7 @@ func newQueryValidatorsCmd(a *app) *cobra.Command {
 		Use: "validators", Short: "Show the validators", Args: cobra.NoArgs,
 		Example: "  openledger query validators",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ask(a, cmd, a.client().ChainValidators, api.Empty{}, func(w io.Writer, v api.ChainValidators) {
+			return query(a, cmd, a.client().ChainValidators, api.Empty{}, func(w io.Writer, v api.ChainValidators) {
 				for _, x := range v.Items {
 					fmt.Fprintf(w, "%-3d %s  power %d  key %s\n", x.Index, x.Address, x.Power, x.Key)
 				}
@@ -154,7 +154,7 @@ func newQueryGenesisCmd(a *app) *cobra.Command {
 		Use: "genesis", Short: "Print the genesis document of the node's chain", Args: cobra.NoArgs,
 		Example: "  openledger query genesis",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ask(a, cmd, a.client().ChainGenesis, api.Empty{}, func(w io.Writer, g api.ChainGenesis) {
+			return query(a, cmd, a.client().ChainGenesis, api.Empty{}, func(w io.Writer, g api.ChainGenesis) {
 				fmt.Fprintf(w, "%s\nchain %s\n", g.JSON, g.Chain)
 			})
 		},

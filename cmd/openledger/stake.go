@@ -137,7 +137,7 @@ func newStakeShowCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return ask(a, cmd, a.client().AccountStake, api.StakeParams{Validator: v, Address: who}, func(w io.Writer, s api.StakeView) {
+			return query(a, cmd, a.client().AccountStake, api.StakeParams{Validator: v, Address: who}, func(w io.Writer, s api.StakeView) {
 				fmt.Fprintf(w, "shares %d (%d locked)  worth %s  rewards %s\n", s.Shares, s.Locked, s.Worth, s.Rewards)
 			})
 		},

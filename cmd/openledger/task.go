@@ -17,7 +17,7 @@ import (
 
 func newTaskCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "task", Short: "Look at tasks, and replay them yourself", Args: cobra.NoArgs}
-	cmd.AddCommand(newTaskListCmd(a), newTaskShowCmd(a), newTaskWatchCmd(a), newTaskVerifyCmd(a))
+	cmd.AddCommand(newTaskListCmd(a), newTaskShowCmd(a), newTaskWatchCmd(a), newTaskVerifyCmd(a), newTaskResultCmd(a))
 	return cmd
 }
 

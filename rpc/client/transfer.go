@@ -106,3 +106,45 @@ func (c *Client) part(ctx context.Context, id content.ID, s *sink) error {
 	}
 	return nil
 }
+
+// BlobAt reads parts of the blob id through the node, as they are asked for: each read
+// is one request. What it reads is not checked against the id; Download is. Errors of
+// reads: ErrUnreachable, *api.Error for content that the node has not.
+func (c *Client) BlobAt(ctx context.Context, id content.ID) io.ReaderAt { return &blobAt{c, ctx, id} }
+
+type blobAt struct {
+	c   *Client
+	ctx context.Context
+	id  content.ID
+}
+
+// ReadAt implements io.ReaderAt.
+func (b *blobAt) ReadAt(p []byte, off int64) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	req, err := b.c.request(b.ctx, http.MethodGet, "/blob/"+b.id.String(), nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1))
+	resp, err := b.c.http.Do(req)
+	if err != nil {
+		return 0, b.c.unreachable(b.ctx, err)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusPartialContent:
+	case http.StatusNotFound:
+		return 0, api.NotFound("blob/" + b.id.String())
+	case http.StatusRequestedRangeNotSatisfiable:
+		return 0, io.EOF
+	default:
+		return 0, fmt.Errorf("%s answered %s to a request for a part of %v", b.c.url, resp.Status, b.id)
+	}
+	n, err := io.ReadFull(resp.Body, p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, err
+}

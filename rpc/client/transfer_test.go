@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/openledger/openledger/internal/content"
+	"github.com/openledger/openledger/rpc/api"
 	"github.com/openledger/openledger/rpc/client"
 )
 
@@ -159,5 +161,33 @@ func TestADownloadThatCannotBeHadSaysWhy(t *testing.T) {
 	}
 	if err := client.New("http://127.0.0.1:1", "").Download(t.Context(), content.Sum(nil), 5, filepath.Join(path, "x", "y"), nil); !errors.Is(err, os.ErrNotExist) && err == nil {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestPartsOfABlob(t *testing.T) {
+	h := &host{blob: []byte("0123456789")}
+	s := httptest.NewServer(h)
+	defer s.Close()
+	r := client.New(s.URL, "").BlobAt(context.Background(), content.Sum(h.blob))
+	for _, c := range []struct {
+		off  int64
+		n    int
+		want string
+		err  error
+	}{{0, 3, "012", nil}, {7, 3, "789", nil}, {8, 4, "89", io.EOF}, {10, 1, "", io.EOF}, {3, 0, "", nil}} {
+		p := make([]byte, c.n)
+		n, err := r.ReadAt(p, c.off)
+		if string(p[:n]) != c.want || err != c.err {
+			t.Errorf("%d from %d: %q, %v", c.n, c.off, p[:n], err)
+		}
+	}
+	h.status = http.StatusNotFound
+	var missing *api.Error
+	if _, err := r.ReadAt(make([]byte, 1), 0); !errors.As(err, &missing) || missing.Code != api.CodeNotFound {
+		t.Errorf("%v", err)
+	}
+	h.status = http.StatusOK // all of it, though a part was asked for
+	if n, err := r.ReadAt(make([]byte, 1), 0); err == nil || n != 0 {
+		t.Errorf("%d, %v", n, err)
 	}
 }
