@@ -9,7 +9,8 @@ import (
 	"github.com/openledger/openledger/ledger/state"
 )
 
-// Data is the verified content of a dataset: a table or a text, the other is nil.
+// Data is the verified content of a dataset: a table or a text, the other is nil;
+// the zero Data is none.
 type Data struct {
 	Table *table.Table
 	Text  *Text
@@ -17,15 +18,18 @@ type Data struct {
 
 // Rows is the number of rows.
 func (d Data) Rows() uint64 {
-	if d.Text != nil {
+	switch {
+	case d.Text != nil:
 		return uint64(len(d.Text.Rows))
+	case d.Table != nil:
+		return uint64(d.Table.Rows)
 	}
-	return uint64(d.Table.Rows)
+	return 0
 }
 
 // Features is the number of features, 0 of a text.
 func (d Data) Features() uint64 {
-	if d.Text != nil {
+	if d.Table == nil {
 		return 0
 	}
 	return uint64(d.Table.Features)
