@@ -11,12 +11,14 @@ import (
 
 // Plan is a graph made ready for one device: memory for everything between its
 // inputs and outputs, allocated once and used by one value after the other; nodes
-// that no output needs are left out. It belongs to the device's goroutine. Spec: GPU-01, OP-01.
+// that no output needs are left out, small values that depend on no input are computed
+// when the plan is made. It belongs to the device's goroutine. Spec: GPU-01, OP-01.
 type Plan struct {
 	d     Device
 	g     program.Graph
 	at    []place // of each value
 	steps []step
+	once  []step // run when the plan is made
 	owned []Buffer
 }
 
@@ -64,7 +66,8 @@ type planner struct {
 	nodes  []work
 	sigs   []fx.Sig
 	args   []fx.Arg
-	last   []int // node that runs and reads a value last; len(nodes) for outputs, −1 for none
+	last   []int  // node that runs and reads a value last; len(nodes) for outputs, −1 for none
+	once   []bool // values that are the same in every run
 	slots  []slot
 	slotOf []int // −1: not in a slot
 }
@@ -77,7 +80,11 @@ func NewPlan(d Device, g program.Graph) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.allocate(); err != nil {
+	err = m.allocate()
+	if err == nil {
+		err = m.p.run(m.p.once, nil, nil)
+	}
+	if err != nil {
 		m.p.Close()
 		return nil, err
 	}
@@ -125,6 +132,7 @@ func plan(d Device, g program.Graph) (*planner, error) {
 		m.turn()
 	}
 	m.uses()
+	m.constants()
 	for i := range g.Nodes {
 		m.node(i)
 	}
@@ -146,6 +154,26 @@ func (m *planner) uses() {
 		}
 		for _, v := range m.nodes[i].In {
 			m.last[v] = max(m.last[v], i)
+		}
+	}
+}
+
+// mostOnce is how many elements a value may have that the plan computes once and keeps,
+// mostKept how many such values there may be.
+const mostOnce, mostKept = 64, 1024
+
+// constants finds small values that depend on no input and are no output.
+func (m *planner) constants() {
+	m.once = make([]bool, len(m.args))
+	kept := 0
+	for i, n := range m.nodes {
+		v := len(m.p.g.Inputs) + i
+		once := m.args[v].Len <= mostOnce && m.last[v] >= 0 && m.last[v] < len(m.nodes) && kept < mostKept
+		for _, x := range n.In {
+			once = once && m.once[x]
+		}
+		if m.once[v] = once; once {
+			kept++
 		}
 	}
 }
@@ -185,15 +213,21 @@ func (m *planner) sameIndex(i int, v uint64) bool {
 func (m *planner) node(i int) {
 	n, s := m.nodes[i], m.sigs[i]
 	where, mine := place{kind: fixed}, -1
-	if m.last[len(m.p.g.Inputs)+i] < 0 {
+	switch v := len(m.p.g.Inputs) + i; {
+	case m.last[v] < 0:
 		m.p.at, m.slotOf = append(m.p.at, where), append(m.slotOf, -1)
+		return
+	case m.once[v]:
+		m.slots = append(m.slots, slot{typ: s.Out.Type, size: s.Out.Len})
+		m.p.at, m.slotOf = append(m.p.at, where), append(m.slotOf, len(m.slots)-1)
+		m.p.once = append(m.p.once, step{node: n.Node, in: n.In, lay: n.lay, out: where, value: v})
 		return
 	}
 	if o := m.direct(i); o >= 0 {
 		where = place{kind: output, index: o}
 	} else {
 		for _, v := range n.In { // in the memory of an input that ends here
-			if w := m.slotOf[v]; w >= 0 && m.last[v] == i && m.sameIndex(i, v) {
+			if w := m.slotOf[v]; w >= 0 && m.last[v] == i && !m.once[v] && m.sameIndex(i, v) {
 				mine = w
 				break
 			}
@@ -205,7 +239,7 @@ func (m *planner) node(i int) {
 	m.p.at, m.slotOf = append(m.p.at, where), append(m.slotOf, mine)
 	m.p.steps = append(m.p.steps, step{node: n.Node, in: n.In, lay: n.lay, out: where, value: len(m.p.at) - 1})
 	for _, v := range n.In {
-		if w := m.slotOf[v]; w >= 0 && w != mine && m.last[v] == i {
+		if w := m.slotOf[v]; w >= 0 && w != mine && m.last[v] == i && !m.once[v] {
 			m.slots[w].free = true
 		}
 	}
@@ -284,9 +318,11 @@ func (m *planner) allocate() error {
 		}
 		m.p.at[v].buf = b
 	}
-	for i := range m.p.steps {
-		if s := &m.p.steps[i]; s.out.kind == fixed {
-			s.out.buf = m.p.at[s.value].buf
+	for _, steps := range [][]step{m.p.once, m.p.steps} {
+		for i := range steps {
+			if s := &steps[i]; s.out.kind == fixed {
+				s.out.buf = m.p.at[s.value].buf
+			}
 		}
 	}
 	return nil
@@ -312,6 +348,10 @@ func (p *Plan) Run(in, out []Buffer) error {
 	if len(in) != len(p.g.Inputs) || len(out) != len(p.g.Outputs) {
 		return fmt.Errorf("%w: %d inputs and %d outputs, want %d and %d", ErrArgs, len(in), len(out), len(p.g.Inputs), len(p.g.Outputs))
 	}
+	return p.run(p.steps, in, out)
+}
+
+func (p *Plan) run(steps []step, in, out []Buffer) error {
 	where := func(w place) Buffer {
 		switch w.kind {
 		case input:
@@ -322,7 +362,7 @@ func (p *Plan) Run(in, out []Buffer) error {
 		return w.buf
 	}
 	var args [program.MaxIn]Buffer
-	for i, s := range p.steps {
+	for i, s := range steps {
 		a := args[:0]
 		for _, v := range s.in {
 			a = append(a, where(p.at[v]))

@@ -27,7 +27,7 @@ func graph(t *rapid.T) program.Graph {
 	pick := func() program.Value { return rapid.SampledFrom(values).Draw(t, "value") }
 	for range rapid.IntRange(0, 9).Draw(t, "nodes") {
 		var v program.Value
-		switch rapid.IntRange(0, 4).Draw(t, "op") {
+		switch rapid.IntRange(0, 5).Draw(t, "op") {
 		case 0:
 			v = b.Each(fx.OpNeg, pick())
 		case 1:
@@ -36,6 +36,8 @@ func graph(t *rapid.T) program.Graph {
 			v = b.T(pick())
 		case 3:
 			v = b.Linear(pick(), pick())
+		case 5:
+			v = b.Node(fx.OpFill, []uint64{uint64(fx.F32), 4, 0x40490fdb}, []uint64{2, 2})
 		case 4:
 			x := pick()
 			v = b.Mix(fx.OpAdd, program.All(x), program.Row(b.Reduce(fx.OpRedSum, x, nil)))
@@ -175,5 +177,43 @@ func TestOP01APlanUsesMemoryAgain(t *testing.T) {
 	}
 	if _, err := gpu.NewPlan(ref.New(799), g); err == nil {
 		t.Error("a plan fits a device that is too small")
+	}
+}
+
+// counted counts what runs on a device.
+type counted struct {
+	gpu.Device
+	runs int
+}
+
+func (c *counted) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
+	c.runs++
+	return c.Device.Run(n, in, out)
+}
+
+func TestAPlanComputesConstantsOnce(t *testing.T) {
+	b := &program.Builder{}
+	x := b.Input("x", fx.F32, 2, 2)
+	r := b.Each(fx.OpRsqrt, b.Count(64)) // two values that no step needs again
+	b.Output("y", b.Mix(fx.OpMul, program.All(x), program.Scalar(r)))
+	b.Output("c", b.Const(0x3f800000)) // an output is written in every run
+	g, err := b.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &counted{Device: ref.New(1 << 20)}
+	p, err := gpu.NewPlan(d, g)
+	if err != nil || d.runs != 2 {
+		t.Fatalf("%d operations when the plan is made, want 2: %v", d.runs, err)
+	}
+	alloc := func(n uint64) gpu.Buffer {
+		m, err := d.Alloc(fx.F32, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	if err := p.Run([]gpu.Buffer{alloc(4)}, []gpu.Buffer{alloc(4), alloc(1)}); err != nil || d.runs != 4 {
+		t.Fatalf("%d operations after a run, want 4: %v", d.runs, err)
 	}
 }
