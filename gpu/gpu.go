@@ -100,12 +100,10 @@ func Check(n program.Node, in []Buffer, out Buffer) (fx.Sig, error) {
 	if err != nil {
 		return s, fmt.Errorf("%w: %w", ErrArgs, err)
 	}
-	return s, CheckBuffers(n.Op, s, in, out)
+	return s, checkBuffers(n.Op, &s, in, out)
 }
 
-// CheckBuffers is the part of Check that is left where s, what program.Node.Check
-// gives for the node, is known. Errors: ErrArgs. Spec: GPU-01.
-func CheckBuffers(op fx.Op, s fx.Sig, in []Buffer, out Buffer) error {
+func checkBuffers(op fx.Op, s *fx.Sig, in []Buffer, out Buffer) error {
 	if len(in) != len(s.In) {
 		return fmt.Errorf("%w: %s takes %d inputs, not %d", ErrArgs, op, len(s.In), len(in))
 	}

@@ -4,6 +4,7 @@ package gpu
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/openledger/openledger/internal/fx"
 	"github.com/openledger/openledger/poa/program"
@@ -18,8 +19,15 @@ type Plan struct {
 	g     program.Graph
 	at    []place // of each value
 	steps []step
-	once  []step // run when the plan is made
+	calls []Call // of the steps, with the buffers of the last run
+	runs  []run
 	owned []Buffer
+}
+
+// run is one step, or some that the device runs together, part by part.
+type run struct {
+	first, end int
+	parts      uint64
 }
 
 // place says where a value lies: in memory of the plan, or in that of the caller.
@@ -35,12 +43,10 @@ const (
 	output
 )
 
-// step is one Run: a node, or a copy of a value to an output.
+// step says what a call reads and writes: it is a node, or copies a value to an output.
 type step struct {
-	node program.Node
-	in   []uint64   // values
-	lay  *[3]Layout // nil: all contiguous
-	out  place
+	in  []uint64 // values
+	out place
 	// value is that which the step gives, if out is fixed.
 	value int
 }
@@ -57,7 +63,7 @@ type slot struct {
 // in another order.
 type work struct {
 	program.Node
-	lay *[3]Layout
+	lay [3]Layout
 }
 
 // planner holds what is needed only while a plan is made.
@@ -66,51 +72,58 @@ type planner struct {
 	nodes  []work
 	sigs   []fx.Sig
 	args   []fx.Arg
-	last   []int  // node that runs and reads a value last; len(nodes) for outputs, −1 for none
-	once   []bool // values that are the same in every run
+	order  []int // in which nodes run
+	last   []int // place in order of the last node to read a value; len(order) for outputs, −1 for none
 	slots  []slot
-	slotOf []int // −1: not in a slot
+	slotOf []int  // of each value; −1: not in a slot
+	once   []bool // values that are the same in every run
 }
 
 // NewPlan checks g and allocates. An output with the name of an input may be given
 // the same buffer as that input in Run: the plan writes it only after the last
 // read, or through memory of its own. Errors: program.ErrSpec, ErrMemory.
 func NewPlan(d Device, g program.Graph) (*Plan, error) {
-	m, err := plan(d, g)
+	_, caller := d.(Caller)
+	m, err := plan(g, caller)
 	if err != nil {
 		return nil, err
 	}
-	err = m.allocate()
-	if err == nil {
-		err = m.p.run(m.p.once, nil, nil)
+	m.p.d = d
+	if err = m.allocate(); err == nil {
+		err = m.p.prepare(m.once)
 	}
 	if err != nil {
 		m.p.Close()
 		return nil, err
 	}
+	m.group(caller)
 	return m.p, nil
 }
 
-// PlanMemory is what Plan.Memory of a plan of g is, without a device, in bytes.
+// PlanMemory is what Plan.Memory of a plan of g is at most, on any device, in bytes.
 // Errors: program.ErrSpec.
 func PlanMemory(g program.Graph) (uint64, error) {
-	m, err := plan(nil, g)
-	if err != nil {
-		return 0, err
+	var most uint64
+	for _, caller := range []bool{false, true} {
+		m, err := plan(g, caller)
+		if err != nil {
+			return 0, err
+		}
+		var n uint64
+		for _, s := range m.slots {
+			n += s.size * s.typ.Size()
+		}
+		most = max(most, n)
 	}
-	var n uint64
-	for _, s := range m.slots {
-		n += s.size * s.typ.Size()
-	}
-	return n, nil
+	return most, nil
 }
 
-// plan places every value.
-func plan(d Device, g program.Graph) (*planner, error) {
+// plan places every value, for a Caller or another device.
+func plan(g program.Graph, caller bool) (*planner, error) {
 	if err := g.Check(); err != nil {
 		return nil, err
 	}
-	m := &planner{p: &Plan{d: d, g: g}}
+	m := &planner{p: &Plan{g: g}}
 	for i, in := range g.Inputs {
 		n := uint64(1)
 		for _, s := range in.Shape {
@@ -118,23 +131,28 @@ func plan(d Device, g program.Graph) (*planner, error) {
 		}
 		m.args = append(m.args, fx.Arg{Type: in.Type, Len: n})
 		m.p.at = append(m.p.at, place{kind: input, index: i})
-		m.slotOf = append(m.slotOf, -1)
 	}
-	for _, n := range g.Nodes {
+	for i, n := range g.Nodes {
 		s, err := n.Check()
 		if err != nil {
 			return nil, err
 		}
 		m.sigs, m.args = append(m.sigs, s), append(m.args, s.Out)
-		m.nodes = append(m.nodes, work{Node: n})
+		m.nodes, m.order = append(m.nodes, work{Node: n}), append(m.order, i)
+		m.p.at = append(m.p.at, place{kind: fixed})
 	}
-	if _, ok := d.(Turner); ok {
+	m.slotOf = slices.Repeat([]int{-1}, len(m.args))
+	if caller {
 		m.turn()
 	}
 	m.uses()
 	m.constants()
-	for i := range g.Nodes {
-		m.node(i)
+	if caller {
+		m.gather()
+		m.uses()
+	}
+	for at, i := range m.order {
+		m.node(at, i)
 	}
 	m.outputs()
 	return m, nil
@@ -146,49 +164,30 @@ func (m *planner) uses() {
 		m.last[v] = -1
 	}
 	for _, o := range m.p.g.Outputs {
-		m.last[o.Value] = len(m.p.g.Nodes)
+		m.last[o.Value] = len(m.order)
 	}
-	for i := len(m.p.g.Nodes) - 1; i >= 0; i-- {
+	for at := len(m.order) - 1; at >= 0; at-- {
+		i := m.order[at]
 		if m.last[len(m.p.g.Inputs)+i] < 0 {
 			continue // nobody needs it: it is not run, and what it reads is not read
 		}
 		for _, v := range m.nodes[i].In {
-			m.last[v] = max(m.last[v], i)
+			m.last[v] = max(m.last[v], at)
 		}
 	}
 }
 
-// mostOnce is how many elements a value may have that the plan computes once and keeps,
-// mostKept how many such values there may be.
-const mostOnce, mostKept = 64, 1024
-
-// constants finds small values that depend on no input and are no output.
-func (m *planner) constants() {
-	m.once = make([]bool, len(m.args))
-	kept := 0
-	for i, n := range m.nodes {
-		v := len(m.p.g.Inputs) + i
-		once := m.args[v].Len <= mostOnce && m.last[v] >= 0 && m.last[v] < len(m.nodes) && kept < mostKept
-		for _, x := range n.In {
-			once = once && m.once[x]
-		}
-		if m.once[v] = once; once {
-			kept++
-		}
-	}
-}
-
-// direct returns the output that node i may write straight into the caller's
-// memory, or −1: the first output of its value, if no input of that output's name
-// is read later, or now except at the same index.
-func (m *planner) direct(i int) int {
+// direct returns the output that node i, at this place in the order, may write
+// straight into the caller's memory, or −1: the first output of its value, if no input
+// of that output's name is read later, or now except at the same index.
+func (m *planner) direct(at, i int) int {
 	v := uint64(len(m.p.g.Inputs) + i)
 	for o, out := range m.p.g.Outputs {
 		if out.Value != v {
 			continue
 		}
 		for j, in := range m.p.g.Inputs {
-			if in.Name == out.Name && (m.last[j] > i || m.last[j] == i && !m.sameIndex(i, uint64(j))) {
+			if in.Name == out.Name && (m.last[j] > at || m.last[j] == at && !m.sameIndex(i, uint64(j))) {
 				return -1
 			}
 		}
@@ -209,40 +208,42 @@ func (m *planner) sameIndex(i int, v uint64) bool {
 }
 
 // node places the output of node i, if anything needs it, and frees the slots of
-// values that it reads last.
-func (m *planner) node(i int) {
-	n, s := m.nodes[i], m.sigs[i]
+// values that it reads last, but for those that are computed once.
+func (m *planner) node(at, i int) {
+	n, s, y := m.nodes[i], m.sigs[i], len(m.p.g.Inputs)+i
 	where, mine := place{kind: fixed}, -1
-	switch v := len(m.p.g.Inputs) + i; {
-	case m.last[v] < 0:
-		m.p.at, m.slotOf = append(m.p.at, where), append(m.slotOf, -1)
-		return
-	case m.once[v]:
-		m.slots = append(m.slots, slot{typ: s.Out.Type, size: s.Out.Len})
-		m.p.at, m.slotOf = append(m.p.at, where), append(m.slotOf, len(m.slots)-1)
-		m.p.once = append(m.p.once, step{node: n.Node, in: n.In, lay: n.lay, out: where, value: v})
+	if m.last[y] < 0 {
 		return
 	}
-	if o := m.direct(i); o >= 0 {
+	if o := m.direct(at, i); o >= 0 {
 		where = place{kind: output, index: o}
 	} else {
 		for _, v := range n.In { // in the memory of an input that ends here
-			if w := m.slotOf[v]; w >= 0 && m.last[v] == i && !m.once[v] && m.sameIndex(i, v) {
+			if w := m.slotOf[v]; w >= 0 && !m.once[v] && m.last[v] == at && m.sameIndex(i, v) {
 				mine = w
 				break
 			}
 		}
-		if mine < 0 {
+		if m.once[y] {
+			m.slots = append(m.slots, slot{typ: s.Out.Type, size: s.Out.Len})
+			mine = len(m.slots) - 1
+		} else if mine < 0 {
 			mine = m.take(s.Out)
 		}
 	}
-	m.p.at, m.slotOf = append(m.p.at, where), append(m.slotOf, mine)
-	m.p.steps = append(m.p.steps, step{node: n.Node, in: n.In, lay: n.lay, out: where, value: len(m.p.at) - 1})
+	m.p.at[y], m.slotOf[y] = where, mine
+	m.step(Call{Node: n.Node, Sig: s, Layouts: n.lay}, where, y)
 	for _, v := range n.In {
-		if w := m.slotOf[v]; w >= 0 && w != mine && m.last[v] == i && !m.once[v] {
+		if w := m.slotOf[v]; w >= 0 && w != mine && !m.once[v] && m.last[v] == at {
 			m.slots[w].free = true
 		}
 	}
+}
+
+func (m *planner) step(c Call, out place, value int) {
+	c.In = make([]Buffer, len(c.Node.In))
+	m.p.calls = append(m.p.calls, c)
+	m.p.steps = append(m.p.steps, step{c.Node.In, out, value})
 }
 
 // take finds a free slot: the smallest that is large enough, else the largest,
@@ -278,22 +279,29 @@ func (m *planner) take(a fx.Arg) int {
 // given out under another name goes through memory of the plan, before any output
 // overwrites it.
 func (m *planner) outputs() {
-	var late []step
+	type late struct {
+		Call
+		place
+	}
+	var copies []late
 	for o, out := range m.p.g.Outputs {
 		at, a := m.p.at[out.Value], m.args[out.Value]
 		if at.kind == output && at.index == o {
 			continue
 		}
 		n := program.Node{Op: fx.OpCopy, Attrs: []uint64{uint64(a.Type), a.Len}, In: []uint64{out.Value}, Shape: []uint64{a.Len}}
+		sig := fx.Sig{In: []fx.Arg{a}, Out: a, Same: 1}
 		if at.kind == input && m.p.g.Inputs[at.index].Name != out.Name {
-			m.p.at = append(m.p.at, place{kind: fixed})
+			m.p.at, m.once = append(m.p.at, place{kind: fixed}), append(m.once, false)
 			m.args, m.slotOf = append(m.args, a), append(m.slotOf, m.take(a))
-			m.p.steps = append(m.p.steps, step{node: n, in: n.In, out: place{kind: fixed}, value: len(m.p.at) - 1})
+			m.step(Call{Node: n, Sig: sig}, place{kind: fixed}, len(m.p.at)-1)
 			n.In = []uint64{uint64(len(m.p.at) - 1)}
 		}
-		late = append(late, step{node: n, in: n.In, out: place{kind: output, index: o}})
+		copies = append(copies, late{Call{Node: n, Sig: sig}, place{kind: output, index: o}})
 	}
-	m.p.steps = append(m.p.steps, late...)
+	for _, c := range copies {
+		m.step(c.Call, c.place, -1)
+	}
 }
 
 func (m *planner) allocate() error {
@@ -318,14 +326,48 @@ func (m *planner) allocate() error {
 		}
 		m.p.at[v].buf = b
 	}
-	for _, steps := range [][]step{m.p.once, m.p.steps} {
-		for i := range steps {
-			if s := &steps[i]; s.out.kind == fixed {
-				s.out.buf = m.p.at[s.value].buf
-			}
+	for i := range m.p.steps {
+		if s := &m.p.steps[i]; s.out.kind == fixed {
+			s.out.buf = m.p.at[s.value].buf
 		}
 	}
 	return nil
+}
+
+// prepare runs the steps whose values are always the same and leaves them out of the plan.
+func (p *Plan) prepare(once []bool) error {
+	n := 0
+	for i, s := range p.steps {
+		if s.out.kind == output || !once[s.value] {
+			p.steps[n], p.calls[n] = s, p.calls[i]
+			n++
+			continue
+		}
+		p.bind(i, nil, nil)
+		if err := p.d.Run(p.calls[i].Node, p.calls[i].In, p.calls[i].Out); err != nil {
+			return fmt.Errorf("%s: %w", p.calls[i].Node.Op, err)
+		}
+	}
+	p.steps, p.calls = p.steps[:n], p.calls[:n]
+	return nil
+}
+
+// bind gives call i the buffers of this run.
+func (p *Plan) bind(i int, in, out []Buffer) {
+	where := func(w place) Buffer {
+		switch w.kind {
+		case input:
+			return in[w.index]
+		case output:
+			return out[w.index]
+		}
+		return w.buf
+	}
+	s, c := &p.steps[i], &p.calls[i]
+	for k, v := range s.in {
+		c.In[k] = where(p.at[v])
+	}
+	c.Out = where(s.out)
 }
 
 // Graph is what the plan runs, not to be changed.
@@ -348,33 +390,19 @@ func (p *Plan) Run(in, out []Buffer) error {
 	if len(in) != len(p.g.Inputs) || len(out) != len(p.g.Outputs) {
 		return fmt.Errorf("%w: %d inputs and %d outputs, want %d and %d", ErrArgs, len(in), len(out), len(p.g.Inputs), len(p.g.Outputs))
 	}
-	return p.run(p.steps, in, out)
-}
-
-func (p *Plan) run(steps []step, in, out []Buffer) error {
-	where := func(w place) Buffer {
-		switch w.kind {
-		case input:
-			return in[w.index]
-		case output:
-			return out[w.index]
-		}
-		return w.buf
-	}
-	var args [program.MaxIn]Buffer
-	for i, s := range steps {
-		a := args[:0]
-		for _, v := range s.in {
-			a = append(a, where(p.at[v]))
+	caller, _ := p.d.(Caller)
+	for _, r := range p.runs {
+		for i := r.first; i < r.end; i++ {
+			p.bind(i, in, out)
 		}
 		var err error
-		if s.lay != nil {
-			err = p.d.(Turner).RunTurned(s.node, *s.lay, a, where(s.out))
+		if c := &p.calls[r.first]; caller != nil {
+			err = caller.RunCalls(r.parts, p.calls[r.first:r.end])
 		} else {
-			err = p.d.Run(s.node, a, where(s.out))
+			err = p.d.Run(c.Node, c.In, c.Out)
 		}
 		if err != nil {
-			return fmt.Errorf("node %d: %w", i, err)
+			return fmt.Errorf("step %d: %w", r.first, err)
 		}
 	}
 	return nil

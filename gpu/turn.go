@@ -3,11 +3,9 @@
 package gpu
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/openledger/openledger/internal/fx"
-	"github.com/openledger/openledger/poa/program"
 )
 
 // Dim is one dimension of a Layout: Size indices, Stride elements apart.
@@ -38,16 +36,6 @@ func (l Layout) At(i uint64) uint64 {
 		i /= l[k].Size
 	}
 	return at
-}
-
-// Turner is a Device whose products read operands and leave results in the order of
-// another tensor, so that a Plan leaves out the transposes before and after them.
-type Turner interface {
-	Device
-	// RunTurned is Run of an OpGemm whose operands 0 and 1 and output 2 have these
-	// layouts, nil if contiguous: the last two dimensions are those of one matrix, and
-	// the stride of one of them, of the output's last, is 1. Errors: ErrArgs.
-	RunTurned(n program.Node, l [3]Layout, in []Buffer, out Buffer) error
 }
 
 // split returns the dimensions of l as one list for each size, or false where a size
@@ -171,7 +159,7 @@ func (m *planner) read(n *work, k int, batch, rows, cols uint64) {
 		}
 		if ok {
 			n.reads(k, src)
-			n.layouts()[k] = l
+			n.lay[k] = l
 			return
 		}
 	}
@@ -193,7 +181,7 @@ func (m *planner) write(i int) {
 		l, ok = l.matrices(n.Attrs[0], n.Attrs[1], n.Attrs[2])
 	}
 	if ok && l[len(l)-1].Stride == 1 {
-		n.layouts()[2] = l
+		n.lay[2] = l
 		m.nodes[i], m.sigs[i] = n, m.sigs[v-uint64(len(m.p.g.Inputs))]
 	}
 }
@@ -202,41 +190,4 @@ func (m *planner) write(i int) {
 func (n *work) reads(k int, v uint64) {
 	n.In = slices.Clone(n.In)
 	n.In[k] = v
-}
-
-func (n *work) layouts() *[3]Layout {
-	if n.lay == nil {
-		n.lay = &[3]Layout{}
-	}
-	return n.lay
-}
-
-// CheckTurned verifies that layouts fit a product and its buffers, for RunTurned
-// after Check. Errors: ErrArgs. Spec: GPU-01.
-func CheckTurned(n program.Node, l [3]Layout, in []Buffer, out Buffer) error {
-	if n.Op != fx.OpGemm {
-		return fmt.Errorf("%w: %s has no layouts", ErrArgs, n.Op)
-	}
-	a := n.Attrs
-	for k, want := range [3]struct {
-		batch, rows, cols uint64
-		b                 Buffer
-	}{{a[0], a[1], a[3], in[0]}, {a[0] / a[4], a[2], a[3], in[1]}, {a[0], a[1], a[2], out}} {
-		x := l[k]
-		if x == nil {
-			continue
-		}
-		size, most, d := uint64(1), uint64(0), len(x)
-		for _, d := range x {
-			if d.Size < 1 || d.Size > fx.MaxLen || d.Stride > fx.MaxLen || size > fx.MaxLen {
-				return fmt.Errorf("%w: a dimension of %d, %d elements apart", ErrArgs, d.Size, d.Stride)
-			}
-			size, most = size*d.Size, most+(d.Size-1)*d.Stride
-		}
-		if d < 2 || x[d-2].Size != want.rows || x[d-1].Size != want.cols || size != want.batch*want.rows*want.cols || most >= want.b.Len() ||
-			x[d-1].Stride != 1 && (k == 2 || x[d-2].Stride != 1) {
-			return fmt.Errorf("%w: layout %v of operand %d of %s", ErrArgs, x, k, n.Op)
-		}
-	}
-	return nil
 }

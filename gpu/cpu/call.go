@@ -4,13 +4,11 @@ package cpu
 
 import (
 	"fmt"
-	"slices"
 	"unsafe"
 
 	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/cpu/kern"
 	"github.com/openledger/openledger/internal/fx"
-	"github.com/openledger/openledger/poa/program"
 )
 
 // call is one operation with checked arguments.
@@ -23,74 +21,6 @@ type call struct {
 	in    [][]byte
 	out   []byte
 	lay   [3]gpu.Layout // of the operands and the result of a product; nil: contiguous
-	// memory of in and a
-	ins [program.MaxIn][]byte
-	as  [program.MaxAttrs]int
-}
-
-// call checks one operation and runs it.
-func (d *Device) call(n program.Node, l [3]gpu.Layout, in []gpu.Buffer, out gpu.Buffer) error {
-	c := &d.now
-	defer func() { *c = call{} }() // it holds no memory on to the next
-	c.Device, c.op, c.attrs, c.lay, c.in, c.a = d, n.Op, n.Attrs, l, c.ins[:0], c.as[:0]
-	var err error
-	if c.sig, err = d.check(n, in, out); err != nil {
-		return err
-	}
-	if l[0] != nil || l[1] != nil || l[2] != nil {
-		if err := gpu.CheckTurned(n, l, in, out); err != nil {
-			return err
-		}
-	}
-	for k, b := range in {
-		m, err := d.bytes(b)
-		if err != nil {
-			return fmt.Errorf("%s: input %d: %w", n.Op, k, err)
-		}
-		c.in = append(c.in, m)
-	}
-	if c.out, err = d.bytes(out); err != nil {
-		return fmt.Errorf("%s: output: %w", n.Op, err)
-	}
-	for _, v := range n.Attrs {
-		c.a = append(c.a, int(v))
-	}
-	c.run()
-	return nil
-}
-
-// known is a node that was checked, and what it takes and gives.
-type known struct {
-	n   program.Node
-	sig fx.Sig
-}
-
-// mostKnown is how many nodes a device remembers: more than the graphs of a model
-// have, for an answer runs the same few hundred for each token.
-const mostKnown = 1 << 12
-
-// check is gpu.Check, where attributes and shape are checked once.
-func (d *Device) check(n program.Node, in []gpu.Buffer, out gpu.Buffer) (fx.Sig, error) {
-	h := uint64(n.Op)
-	for _, list := range [2][]uint64{n.Attrs, n.Shape} {
-		for _, v := range list {
-			h = (h ^ v) * 0x9e3779b97f4a7c15
-			h ^= h >> 32
-		}
-	}
-	k := d.memo[h]
-	if k == nil || k.n.Op != n.Op || len(k.n.In) != len(n.In) || !slices.Equal(k.n.Attrs, n.Attrs) || !slices.Equal(k.n.Shape, n.Shape) {
-		s, err := gpu.Check(n, in, out)
-		if err == nil {
-			if len(d.memo) >= mostKnown {
-				clear(d.memo)
-			}
-			n.Attrs, n.Shape, n.In = slices.Clone(n.Attrs), slices.Clone(n.Shape), slices.Clone(n.In)
-			d.memo[h] = &known{n, s}
-		}
-		return s, err
-	}
-	return k.sig, gpu.CheckBuffers(n.Op, k.sig, in, out)
 }
 
 // of returns the elements of memory as T, which is as wide as the buffer's type.
@@ -128,29 +58,131 @@ func (d *Device) rows(rows, cols int, job func(w *kern.Worker, r int)) {
 // grain is how many elements are worth a thread's attention.
 const grain = 1 << 14
 
+// job is the work of an operation on n units in any order, of about cost elements each.
+type job struct {
+	n, cost int
+	do      func(w *kern.Worker, lo, hi int)
+}
+
+// each is the work of an operation on n units one by one.
+func each(n, cost int, one func(i int)) job {
+	return job{n, cost, func(_ *kern.Worker, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			one(i)
+		}
+	}}
+}
+
+// job returns the work of an operation that can be cut (gpu.Caller), else none.
+func (c *call) job() job {
+	switch {
+	case c.op >= fx.OpAdd && c.op < fx.OpRedSum:
+		return c.element()
+	case c.op == fx.OpRedSum:
+		return c.red(c.cpu.RedSum)
+	case c.op == fx.OpRedSumSq:
+		return c.red(c.cpu.RedSumSq)
+	case c.op == fx.OpRedMax:
+		return c.red(c.cpu.RedMax)
+	case c.op == fx.OpRope || c.op == fx.OpRopeBwd:
+		return c.rope(c.op == fx.OpRopeBwd)
+	case c.op == fx.OpXentBwd:
+		return c.xentBwd()
+	case c.op >= fx.OpAdamM && c.op <= fx.OpAdamP:
+		return c.optimise()
+	}
+	return job{}
+}
+
 // run dispatches by the operation's group.
 func (c *call) run() {
+	if j := c.job(); j.do != nil {
+		c.split(j.n, grain/max(j.cost, 1), j.do)
+		return
+	}
 	switch {
 	case c.op < fx.OpAdd:
 		c.move()
-	case c.op < fx.OpRedSum:
-		c.element()
 	case c.op < fx.OpGemm:
 		c.reduce()
 	case c.op < fx.OpRope:
 		c.gemm()
-	case c.op < fx.OpAdamM:
-		c.transformer()
-	case c.op < fx.OpQuantScale:
-		c.optimise()
+	case c.op == fx.OpClipScale:
+		c.y()[0] = fx.ClipScale(c.bits(0), c.f(0)[0])
 	default:
 		c.integer()
 	}
 }
 
-// each computes every element by the definition, on all threads: for operations
+// together is how many elements calls that run together write before the first goes
+// on: they and what is read stay in the second-level cache.
+const together = 1 << 15
+
+// RunCalls computes the calls. Errors: gpu.ErrArgs. Spec: GPU-01, OP-02.
+func (d *Device) RunCalls(parts uint64, calls []gpu.Call) error {
+	for len(d.calls) < len(calls) {
+		d.calls = append(d.calls, call{Device: d})
+	}
+	for i := range calls {
+		if err := d.calls[i].take(&calls[i]); err != nil {
+			return err
+		}
+	}
+	defer func() { // they hold no memory on to the next
+		for i := range calls {
+			clear(d.calls[i].in)
+			d.calls[i].out = nil
+		}
+	}()
+	if parts == 0 {
+		for i := range calls {
+			d.calls[i].run()
+		}
+		return nil
+	}
+	jobs, size := make([]job, len(calls)), 0
+	for i := range jobs {
+		j := d.calls[i].job()
+		if j.do == nil || j.n%int(parts) != 0 {
+			return fmt.Errorf("%w: %s cannot be cut in %d parts", gpu.ErrArgs, calls[i].Node.Op, parts)
+		}
+		jobs[i], size = j, size+j.n/int(parts)*j.cost
+	}
+	per := max(together/max(size, 1), 1)
+	d.split(int(parts), per, func(w *kern.Worker, lo, hi int) {
+		for ; lo < hi; lo += per {
+			end := min(lo+per, hi)
+			for _, j := range jobs {
+				of := j.n / int(parts)
+				j.do(w, lo*of, end*of)
+			}
+		}
+	})
+	return nil
+}
+
+// take checks a call and finds its memory. Errors: gpu.ErrArgs, gpu.ErrLost.
+func (c *call) take(g *gpu.Call) (err error) {
+	c.op, c.attrs, c.sig, c.lay, c.in, c.a = g.Node.Op, g.Node.Attrs, g.Sig, g.Layouts, c.in[:0], c.a[:0]
+	for k, b := range g.In {
+		m, err := c.bytes(b)
+		if err != nil {
+			return fmt.Errorf("%s: input %d: %w", c.op, k, err)
+		}
+		c.in = append(c.in, m)
+	}
+	if c.out, err = c.bytes(g.Out); err != nil {
+		return fmt.Errorf("%s: output: %w", c.op, err)
+	}
+	for _, v := range c.attrs {
+		c.a = append(c.a, int(v))
+	}
+	return g.Check()
+}
+
+// elements computes every element by the definition, on all threads: for operations
 // whose one element is long work.
-func (c *call) each() {
+func (c *call) elements() {
 	form, err := fx.NewForm(c.op, c.attrs)
 	if err != nil {
 		panic(err) // gpu.Check saw the same attributes

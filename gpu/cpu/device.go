@@ -33,19 +33,18 @@ const Class = "cpu"
 type Device struct {
 	cpu          kern.CPU
 	pool         *kern.Pool
+	calls        []call // memory of RunCalls
 	memory, used uint64
 	last         uint64 // number of the last allocation
 	live         map[uint64][]byte
 	spare        map[uint64][][]byte // freed allocations by size, used again first
 	spared       uint64              // their bytes; used+spared ≤ memory
 	chunk        []byte              // what is left of the last chunk
-	memo         map[uint64]*known
-	now          call  // the one that runs
-	epoch        epoch // of the last perm_rows
+	epoch        epoch               // of the last perm_rows
 	closed       bool
 }
 
-var _ gpu.Turner = (*Device)(nil)
+var _ gpu.Caller = (*Device)(nil)
 
 // New returns a device. It asks the floating point unit for its rounding first.
 // Errors: kern.ErrPath, fx.ErrMachine, gpu.ErrUnsupported on a big-endian machine.
@@ -66,7 +65,7 @@ func New(o Options) (*Device, error) {
 	if o.Threads <= 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	return &Device{cpu: c, pool: kern.NewPool(o.Threads), memory: o.Memory, live: map[uint64][]byte{}, spare: map[uint64][][]byte{}, memo: map[uint64]*known{}}, nil
+	return &Device{cpu: c, pool: kern.NewPool(o.Threads), memory: o.Memory, live: map[uint64][]byte{}, spare: map[uint64][][]byte{}}, nil
 }
 
 // Vectors returns a device of the vector kernels, nil where there are none or
@@ -203,12 +202,11 @@ func (d *Device) Download(dst []byte, src gpu.Buffer) error {
 
 // Run computes out. Errors: gpu.ErrArgs. Spec: OP-02.
 func (d *Device) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
-	return d.call(n, [3]gpu.Layout{}, in, out)
-}
-
-// RunTurned computes a product. Errors: gpu.ErrArgs. Spec: GPU-01.
-func (d *Device) RunTurned(n program.Node, l [3]gpu.Layout, in []gpu.Buffer, out gpu.Buffer) error {
-	return d.call(n, l, in, out)
+	s, err := n.Check()
+	if err != nil {
+		return fmt.Errorf("%w: %w", gpu.ErrArgs, err)
+	}
+	return d.RunCalls(0, []gpu.Call{{Node: n, Sig: s, In: in, Out: out}})
 }
 
 // Sync does nothing: every call is finished when it returns.
@@ -221,6 +219,6 @@ func (d *Device) Sync() error {
 
 // Close frees everything.
 func (d *Device) Close() error {
-	d.closed, d.live, d.spare, d.chunk = true, nil, nil, nil
+	d.closed, d.live, d.spare, d.chunk, d.calls = true, nil, nil, nil, nil
 	return nil
 }

@@ -26,65 +26,73 @@ var spreadOps = map[fx.Op]kern.Op{
 	fx.OpAdd: kern.Add, fx.OpSub: kern.Sub, fx.OpMul: kern.Mul, fx.OpDiv: kern.Div, fx.OpFMA: kern.FMA, fx.OpSelect: kern.Select,
 }
 
-func (c *call) element() {
+func (c *call) element() job {
 	if c.op == fx.OpScale {
-		c.flat(kern.Scale, kern.Scalars{c.bits(1)}, c.f(0))
-		return
+		return c.flat(kern.Scale, kern.Scalars{c.bits(1)}, len(c.in))
 	}
 	if op, ok := flatOps[c.op]; ok {
-		in := make([][]float32, len(c.in))
-		for k := range in {
-			in[k] = c.f(k)
-		}
-		c.flat(op, kern.Scalars{}, in...)
-		return
+		return c.flat(op, kern.Scalars{}, len(c.in))
 	}
 	x := make([]operand, len(c.in))
-	flat, scalar := true, true
+	scalar := true
 	for k := range x {
 		x[k] = operand{c.f(k), c.a[2+k]}
-		flat = flat && x[k].mode == fx.Full
 		scalar = scalar && (x[k].mode == fx.Full || x[k].mode == fx.One)
 	}
-	rows, cols := c.a[0], c.a[1]
 	if scalar { // rows do not matter
-		rows, cols = 1, rows*cols
+		return c.strips(spreadOps[c.op], x)
 	}
-	c.spread(spreadOps[c.op], rows, cols, x)
+	return c.spread(spreadOps[c.op], c.a[0], c.a[1], x)
 }
 
-// flat runs an operation over the whole output.
-func (c *call) flat(op kern.Op, s kern.Scalars, in ...[]float32) {
+// flat is an operation on the first n inputs over the whole output.
+func (c *call) flat(op kern.Op, s kern.Scalars, n int) job {
 	y := c.y()
-	c.split(len(y), grain, func(_ *kern.Worker, lo, hi int) {
+	var in [4][]float32
+	for k := range n {
+		in[k] = c.f(k)
+	}
+	return job{len(y), 1, func(_ *kern.Worker, lo, hi int) {
 		var x [4][]float32
-		for k := range in {
+		for k := range n {
 			x[k] = in[k][lo:hi]
 		}
-		c.cpu.Elem(op, y[lo:hi], s, x[:len(in)]...)
-	})
+		c.cpu.Elem(op, y[lo:hi], s, x[:n]...)
+	}}
 }
 
 // piece is how many elements are spread at a time: three operands stay in the
 // first-level cache.
 const piece = 2048
 
-// spread runs an operation piece by piece. Where a piece lies in one row and an
+// strips is an operation on operands that are given in full or are one scalar.
+func (c *call) strips(op kern.Op, x []operand) job {
+	y := c.y()
+	return job{len(y), 1, func(w *kern.Worker, lo, hi int) {
+		if c.scalar(op, y[lo:hi], 0, lo, lo, x) {
+			return
+		}
+		for ; lo < hi; lo += piece {
+			c.piece(w, op, y, lo, min(piece, hi-lo), len(y), x)
+		}
+	}}
+}
+
+// spread is an operation on rows, piece by piece. Where a piece lies in one row and an
 // operation with a scalar fits, it takes that; else operands that are not given
 // in full are written out.
-func (c *call) spread(op kern.Op, rows, cols int, x []operand) {
+func (c *call) spread(op kern.Op, rows, cols int, x []operand) job {
 	y := c.y()
 	if cols < 64 { // whole rows to a piece
 		per := max(piece/cols, 1)
-		c.split((rows+per-1)/per, 1, func(w *kern.Worker, lo, hi int) {
-			for r := lo * per; r < min(hi*per, rows); r += per {
-				c.piece(w, op, y, r*cols, min(per, rows-r)*cols, cols, x)
+		return job{rows, cols, func(w *kern.Worker, lo, hi int) {
+			for r := lo; r < hi; r += per {
+				c.piece(w, op, y, r*cols, min(per, hi-r)*cols, cols, x)
 			}
-		})
-		return
+		}}
 	}
 	per := (cols + piece - 1) / piece // pieces to a row
-	c.split(rows*per, grain/min(cols, piece), func(w *kern.Worker, lo, hi int) {
+	return job{rows * per, min(cols, piece), func(w *kern.Worker, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			first := i % per * piece
 			n := min(piece, cols-first)
@@ -93,7 +101,7 @@ func (c *call) spread(op kern.Op, rows, cols int, x []operand) {
 				c.piece(w, op, y, at, n, cols, x)
 			}
 		}
-	})
+	}}
 }
 
 // piece writes out the operands of elements at … at+n−1.
@@ -179,16 +187,13 @@ func (c *call) scalar(op kern.Op, y []float32, r, first, at int, x []operand) bo
 	return true
 }
 
-func (c *call) optimise() {
+func (c *call) optimise() job {
 	switch c.op {
 	case fx.OpAdamM:
-		c.flat(kern.AdamM, kern.Scalars{c.bits(1), fx.Sub(1, c.bits(1))}, c.f(0), c.f(1))
+		return c.flat(kern.AdamM, kern.Scalars{c.bits(1), fx.Sub(1, c.bits(1))}, 2)
 	case fx.OpAdamV:
-		c.flat(kern.AdamV, kern.Scalars{c.bits(1), fx.Sub(1, c.bits(1))}, c.f(0), c.f(1))
-	case fx.OpAdamP:
-		s := kern.Scalars{fx.Sub(1, c.f(3)[0]), fx.Sub(1, c.f(4)[0]), c.bits(1), c.bits(2), fx.Neg(c.f(5)[0])}
-		c.flat(kern.AdamP, s, c.f(0), c.f(1), c.f(2))
-	default:
-		c.y()[0] = fx.ClipScale(c.bits(0), c.f(0)[0])
+		return c.flat(kern.AdamV, kern.Scalars{c.bits(1), fx.Sub(1, c.bits(1))}, 2)
 	}
+	s := kern.Scalars{fx.Sub(1, c.f(3)[0]), fx.Sub(1, c.f(4)[0]), c.bits(1), c.bits(2), fx.Neg(c.f(5)[0])}
+	return c.flat(kern.AdamP, s, 3)
 }

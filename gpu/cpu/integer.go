@@ -36,7 +36,7 @@ func (c *call) integer() {
 	case fx.OpBenchFill:
 		c.benchFill()
 	default: // merge_pairs: a binary search per element
-		c.each()
+		c.elements()
 	}
 }
 

@@ -75,16 +75,8 @@ func (m *matrices) follow(n int) bool {
 	return len(l) > 0 && !m.turned && l[len(l)-1].Size%uint64(n) == 0 && l[len(l)-1].Stride == uint64(m.rows*m.ld)
 }
 
-func (c *call) transformer() {
-	if c.op == fx.OpXentBwd {
-		c.xentBwd()
-		return
-	}
-	c.rope(c.op == fx.OpRopeBwd)
-}
-
 // rope turns the pairs (i, i+d/2) of every head; backwards the sine is negated.
-func (c *call) rope(back bool) {
+func (c *call) rope(back bool) job {
 	tokens, heads, d, positions := c.a[0], c.a[1], c.a[2], c.a[3]
 	half := d / 2
 	x, y, cosines, sines, pos := c.f(0), c.y(), c.f(1), c.f(2), c.i(3)
@@ -93,7 +85,7 @@ func (c *call) rope(back bool) {
 	if back {
 		low, high = high, low
 	}
-	c.rows(tokens, heads*d, func(_ *kern.Worker, t int) {
+	return each(tokens, heads*d, func(t int) {
 		cos, sin := zero, zero
 		if p := int(pos[t]); p >= 0 && p < positions {
 			cos, sin = cosines[p*half:][:half], sines[p*half:][:half]
@@ -108,10 +100,10 @@ func (c *call) rope(back bool) {
 }
 
 // xentBwd is (p − [c = id])·g: a scaled row, then its one other element.
-func (c *call) xentBwd() {
+func (c *call) xentBwd() job {
 	rows, cols := c.a[0], c.a[1]
 	p, ids, g, y := c.f(0), c.i(1), c.f(2), c.y()
-	c.rows(rows, cols, func(_ *kern.Worker, r int) {
+	return each(rows, cols, func(r int) {
 		scale := g[0]
 		if c.a[2] == fx.PerRow {
 			scale = g[r]

@@ -36,7 +36,7 @@ func (c *call) move() {
 	case fx.OpPerm:
 		c.perm()
 	case fx.OpPick:
-		c.each()
+		c.elements()
 	default:
 		c.fill()
 	}

@@ -13,23 +13,17 @@ func (c *call) reduce() {
 		c.argmax()
 	case fx.OpColChain:
 		c.colChain()
-	case fx.OpScatterChain:
-		c.scatterChain()
-	case fx.OpRedSumSq:
-		c.red(c.cpu.RedSumSq)
-	case fx.OpRedMax:
-		c.red(c.cpu.RedMax)
 	default:
-		c.red(c.cpu.RedSum)
+		c.scatterChain()
 	}
 }
 
 // red reduces every block of 4,096 columns of every row.
-func (c *call) red(f func([]float32) float32) {
+func (c *call) red(f func([]float32) float32) job {
 	batch, rows, cols, heads := c.a[0], c.a[1], c.a[2], c.a[3]
 	x, y := c.f(0), c.y()
 	blocks := (cols + kern.RedBlock - 1) / kern.RedBlock
-	c.rows(batch*rows, cols, func(_ *kern.Worker, r int) {
+	return each(batch*rows, cols, func(r int) {
 		n := cols
 		if heads > 0 {
 			n = min(max(int(c.i(1)[r/rows/heads*rows+r%rows]), 0), cols)
