@@ -67,12 +67,12 @@ func Plan(op fx.Op, attrs []uint64, sig fx.Sig, tensor bool) []Launch {
 	case fx.OpGemm:
 		l.Items, l.PerBlock = attrs[0]*ceil(attrs[1], gemmTile)*ceil(attrs[2], gemmTile), 1
 		switch {
-		case attrs[5] == fx.KBelow:
-			l.Kernel = "ol_gemm_below"
 		case attrs[5] == fx.KFrom:
 			l.Kernel = "ol_gemm_from"
-		case attrs[5] == fx.NoLimit && attrs[1] <= thinRows:
+		case attrs[1] <= thinRows:
 			l.Kernel, l.Threads, l.Items = "ol_gemm_thin", 128, attrs[0]*ceil(attrs[2], thinTile)
+		case attrs[5] == fx.KBelow:
+			l.Kernel = "ol_gemm_below"
 		}
 	case fx.OpGemmI8:
 		k, g, tile := attrs[2], attrs[3], uint64(int8Tile)

@@ -55,7 +55,7 @@ func TestGPU06PlansNameKernelsThatExist(t *testing.T) {
 		ones := slices.Repeat([]uint64{1}, kernels.MaxAttrs)
 		plan(op, ones, true)
 	}
-	plan(fx.OpGemm, []uint64{1, 2, 3, 4, 1, fx.KBelow, 1}, true)
+	plan(fx.OpGemm, []uint64{1, 9, 3, 4, 1, fx.KBelow, 1}, true)
 	plan(fx.OpGemm, []uint64{1, 2, 3, 4, 1, fx.KFrom, 1}, true)
 	plan(fx.OpGemm, []uint64{1, 2, 3, 4, 1, fx.NoLimit, 0}, true)
 	plan(fx.OpGemm, []uint64{1, 9, 3, 4, 1, fx.NoLimit, 0}, true)

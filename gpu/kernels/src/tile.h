@@ -170,41 +170,66 @@ FN four fetch_row(const float *rows, u64 row, u64 nrows, u32 k0, u32 k, int four
 	return v;
 }
 
+// Terms d … n−1 of a stage for one output.
+FN float thin_chain(float s, const float *p, const float *w, u32 d, u32 n) {
+	_Pragma("unroll 8") for (; d + 4 <= n; d += 4) {
+		four u = *(const four *)(p + d), z = *(const four *)(w + d);
+		EACH(e, 4) s = FMA(u[e], z[e], s);
+	}
+	for (; d < n; d++) s = FMA(p[d], w[d], s);
+	return s;
+}
+
 FN void thin(const u64 *a, const void *const *x, void *y, u64 t, thin_stage *stages) {
 	u64 m = a[1], n = a[2], tn = ceil_div(n, COLS), b = t / tn, n0 = t % tn * COLS;
-	u32 k = (u32)a[3], warp = thread() / 32, lane = thread() % 32, half = 0;
+	u32 k = (u32)a[3], warp = thread() / 32, lane = thread() % 32, half = 0, to = k, end[2];
 	const float *arows = (const float *)x[0] + b * m * k, *brows = (const float *)x[1] + b / a[4] * n * k;
 	int fours = k % 4 == 0 && (u64)x[0] % 16 == 0 && (u64)x[1] % 16 == 0;
+	if (a[5] == 2) {
+		to = 0;
+		for (u64 row = 0; row < m; row++) {
+			u32 l = (u32)gemm_limit(a, x, b, row);
+			to = l > to ? l : to;
+		}
+	}
+	EACH(i, 2) {
+		u64 row = warp * 2 + i;
+		end[i] = row >= m ? 0 : a[5] == 2 ? (u32)gemm_limit(a, x, b, row) : k;
+	}
 	float acc[2] = {0.0f, 0.0f};
 	four av[2], bv[8];
 	EACH(i, 2) av[i] = fetch_row(arows, warp * 2 + i, m, lane * 4, k, fours);
 	EACH(i, 8) bv[i] = fetch_row(brows, n0 + i * 4 + warp, n, lane * 4, k, fours);
-	for (u32 k0 = 0; k0 < k; k0 += RUN, half ^= 1) {
+	for (u32 k0 = 0; k0 < to; k0 += RUN, half ^= 1) {
 		thin_stage *s = &stages[half];
 		EACH(i, 2) *(four *)&s->a[warp * 2 + i][lane * 4] = av[i];
 		EACH(i, 8) *(four *)&s->b[i * 4 + warp][lane * 4] = bv[i];
 		barrier();
 		u32 next = k0 + RUN + lane * 4;
-		if (k0 + RUN < k) {
+		if (k0 + RUN < to) {
 			EACH(i, 2) av[i] = fetch_row(arows, warp * 2 + i, m, next, k, fours);
 			EACH(i, 8) bv[i] = fetch_row(brows, n0 + i * 4 + warp, n, next, k, fours);
 		}
-		if (warp * 2 >= m) continue;
-		u32 depth = k - k0 < RUN ? k - k0 : RUN, d = 0;
+		u32 have[2], d = 0;
+		EACH(i, 2) have[i] = end[i] <= k0 ? 0 : end[i] - k0 < RUN ? end[i] - k0 : RUN;
+		u32 both = have[0] < have[1] ? have[0] : have[1];
 		const float *p = s->a[warp * 2], *q = s->a[warp * 2 + 1], *w = s->b[lane];
-		_Pragma("unroll 8") for (; d + 4 <= depth; d += 4) {
+		_Pragma("unroll 8") for (; d + 4 <= both; d += 4) {
 			four u = *(const four *)(p + d), v = *(const four *)(q + d), z = *(const four *)(w + d);
 			EACH(e, 4) {
 				acc[0] = FMA(u[e], z[e], acc[0]);
 				acc[1] = FMA(v[e], z[e], acc[1]);
 			}
 		}
-		for (; d < depth; d++) {
-			acc[0] = FMA(p[d], w[d], acc[0]);
-			acc[1] = FMA(q[d], w[d], acc[1]);
-		}
+		acc[0] = thin_chain(acc[0], p, w, d, have[0]);
+		acc[1] = thin_chain(acc[1], q, w, d, have[1]);
 	}
-	EACH(i, 2) if (warp * 2 + i < m && n0 + lane < n) SF((b * m + warp * 2 + i) * n + n0 + lane, acc[i]);
+	EACH(i, 2) {
+		u64 row = warp * 2 + i, col = n0 + lane;
+		if (row >= m || col >= n) continue;
+		u64 last = a[5] == 1 ? gemm_limit(a, x, b, row) : n;
+		SF((b * m + row) * n + col, col < last ? acc[i] : 0.0f);
+	}
 	barrier(); // the next columns of this block are written where others may still read
 }
 KERNEL(gemm_thin, 128) {
