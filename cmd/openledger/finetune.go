@@ -211,6 +211,9 @@ func newFinetuneCmd(a *app) *cobra.Command {
 			if t.posts() {
 				return a.postFinetune(cmd, &t, &f)
 			}
+			if err := t.local(); err != nil {
+				return err
+			}
 			return a.finetune(cmd, f)
 		},
 	}

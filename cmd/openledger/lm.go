@@ -37,6 +37,9 @@ func newGenerateCmd(a *app) *cobra.Command {
 				return usage("%v", err)
 			}
 			if !q.posts() {
+				if err := q.local("out"); err != nil {
+					return err
+				}
 				return a.generate(cmd, f)
 			}
 			if err := notHere(cmd); err != nil {

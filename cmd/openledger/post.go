@@ -37,11 +37,21 @@ func (f *taskFlags) bind(cmd *cobra.Command, budget string) {
 	fl := cmd.Flags()
 	fl.StringSliceVar(&f.datasets, "dataset", nil, "ids of the datasets")
 	fl.StringVar(&f.datanet, "datanet", "", "take every dataset of this Datanet that fits")
-	fl.StringVar(&f.budget, "budget", budget, "OPEN for the operator; a quarter more is held for the checkers")
-	fl.DurationVar(&f.wait, "wait", 5*time.Minute, "how long to wait for the task to end")
-	fl.DurationVar(&f.claim, "claim-window", 30*time.Second, "how long the task may wait for an operator")
-	fl.DurationVar(&f.work, "work-window", 2*time.Minute, "how long the operator may compute (default: 2m, or what the work needs)")
-	fl.DurationVar(&f.check, "check-window", 2*time.Minute, "how long the checkers may replay (default: 2m, or what the work needs)")
+	fl.StringVar(&f.budget, "budget", budget, "of a task: OPEN for the operator; a quarter more is held for the checkers")
+	fl.DurationVar(&f.wait, "wait", 5*time.Minute, "how long to wait for the end of a task; longer if its windows are, unless you say")
+	fl.DurationVar(&f.claim, "claim-window", 30*time.Second, "how long a task may wait for an operator")
+	fl.DurationVar(&f.work, "work-window", 2*time.Minute, "how long the operator of a task may compute; longer if the work needs it, unless you say")
+	fl.DurationVar(&f.check, "check-window", 2*time.Minute, "how long the checkers of a task may replay; longer if the work needs it, unless you say")
+}
+
+// local refuses what only a task has in a run on this machine.
+func (f *taskFlags) local(more ...string) error {
+	for _, name := range append(more, "budget", "wait", "claim-window", "work-window", "check-window") {
+		if f.cmd.Flags().Changed(name) {
+			return usage("--%s is for a task of the network: name what it is about with --datanet or --dataset", name)
+		}
+	}
+	return nil
 }
 
 // posts says whether the flags ask for a task of the network.

@@ -45,6 +45,9 @@ func newTrainCmd(a *app) *cobra.Command {
 			case f.model == "gpt-nano" && f.posts():
 				return a.postNano(cmd, &f.taskFlags, &nano, vocab)
 			case f.model == "gpt-nano":
+				if err := f.local("validation", "segments", "classes", "scale", "attribute"); err != nil {
+					return err
+				}
 				return a.trainNano(cmd, nano, vocab)
 			case f.valid == "":
 				return usage("required flag(s) \"validation\" not set; see `openledger train --help`")
