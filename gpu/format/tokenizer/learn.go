@@ -4,9 +4,7 @@ package tokenizer
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/openledger/openledger/gpu/format"
@@ -19,12 +17,15 @@ const LeastVocab = 258
 // Learn trains byte-level BPE on text and returns a tokenizer.json with the split
 // pattern of Llama 3, the token <|begin|> (0), which the template puts
 // in front, <|end|> (1), the bytes (2 to 257), and merges until there are vocab
-// ids or no pair stands twice. vocab is at least LeastVocab. Cost: vocab passes over the
-// different words of the text.
+// ids or no pair stands twice. Each merge is the pair that stands most often; of equal
+// ones the first by text; none makes a token of more than MaxToken bytes. vocab is at
+// least LeastVocab. Cost: O(n log n) for n bytes, whatever they are.
 func Learn(text string, vocab int) []byte {
 	alphabet := byteAlphabet()
-	words, times := [][]string{}, []int{}
+	c := newCorpus(alphabet)
 	seen := map[string]int{}
+	var words []string
+	var times []int
 	for i, w := range strings.Fields(text) {
 		if i > 0 {
 			w = " " + w
@@ -33,27 +34,28 @@ func Learn(text string, vocab int) []byte {
 		if !ok {
 			at = len(words)
 			seen[w] = at
-			var parts []string
-			for _, b := range []byte(w) {
-				parts = append(parts, alphabet[b])
-			}
-			words, times = append(words, parts), append(times, 0)
+			words, times = append(words, w), append(times, 0)
 		}
 		times[at]++
 	}
+	for i, w := range words {
+		c.add(w, times[i])
+	}
 	tokens := append([]string{"<|begin|>", "<|end|>"}, alphabet...)
+	have := map[string]bool{}
+	for _, t := range alphabet {
+		have[t] = true
+	}
 	var merges [][2]string
 	for len(tokens) < vocab {
-		best, ok := bestPair(words, times)
+		p, ok := c.best()
 		if !ok {
 			break
 		}
-		merges = append(merges, best)
-		if t := best[0] + best[1]; !slices.Contains(tokens, t) {
+		merges = append(merges, [2]string{c.text[p[0]], c.text[p[1]]})
+		if t := c.merge(p); !have[t] {
+			have[t] = true
 			tokens = append(tokens, t)
-		}
-		for i, w := range words {
-			words[i] = mergePair(w, best)
 		}
 	}
 	return tokenizerFile(tokens, merges)
@@ -72,33 +74,6 @@ func byteAlphabet() []string {
 		out[b] = string(r)
 	}
 	return out
-}
-
-// bestPair is the pair that stands most often, at least twice; of equal ones the
-// first by text.
-func bestPair(words [][]string, times []int) (best [2]string, ok bool) {
-	count := map[[2]string]int{}
-	for k, w := range words {
-		for i := range len(w) - 1 {
-			count[[2]string{w[i], w[i+1]}] += times[k]
-		}
-	}
-	most := 1
-	for p, n := range count {
-		if n > most || n == most && ok && cmp.Or(cmp.Compare(p[0], best[0]), cmp.Compare(p[1], best[1])) < 0 {
-			best, most, ok = p, n, true
-		}
-	}
-	return best, ok
-}
-
-func mergePair(w []string, p [2]string) []string {
-	for i := 0; i+1 < len(w); i++ {
-		if w[i] == p[0] && w[i+1] == p[1] {
-			w = slices.Replace(w, i, i+2, p[0]+p[1])
-		}
-	}
-	return w
 }
 
 func tokenizerFile(tokens []string, merges [][2]string) []byte {
