@@ -3,6 +3,8 @@
 package ask
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/openledger/openledger/gpu"
@@ -35,11 +37,14 @@ type Job struct {
 
 // Options are the hooks of a run; none changes a bit of the result.
 type Options struct {
-	// Progress, if not nil, is called after each segment.
+	// Progress, if not nil, is called after each segment that is computed.
 	Progress func(done, total uint64)
 	// Stop, if not nil, is asked before each row of a text and each segment; true ends
 	// the run with train.ErrStopped.
 	Stop func() bool
+	// Watch, if not nil, is a device that is trusted: it answers the last row of each
+	// segment of a text again, before the segment counts.
+	Watch gpu.Device
 	// File is where results are saved after each segment, and where a run that was
 	// broken off goes on from; "" saves nothing.
 	File string
@@ -87,8 +92,8 @@ type answerer interface {
 }
 
 // Run answers every row. Tables are computed by the processor; texts on d, which gets
-// its memory back. Errors: program.ErrSpec, train.ErrData, train.ErrStopped, those of
-// the packages, of lm, of the device and of the file system. Spec: TASK-01, CHK-01.
+// its memory back. Errors: program.ErrSpec, train.ErrData, train.ErrStopped,
+// gpu.ErrWrong if Watch says so, those of the packages, of lm, of the device and of the file system. Spec: TASK-01, CHK-01.
 func Run(j Job, d gpu.Device, o Options) (*Result, error) {
 	if err := j.check(); err != nil {
 		return nil, err
@@ -106,12 +111,39 @@ func Run(j Job, d gpu.Device, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Watch != nil && j.Spec.Text() {
+		w, err := newTexts(j, o.Watch, o.Stop)
+		if err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+		a = watched{a, w}
+	}
 	res, err := run(j, a, o)
 	if e := a.close(); err == nil && e != nil {
 		return nil, e
 	}
 	return res, err
 }
+
+// watched is an answerer whose last row is answered again. Spec: GPU-08.
+type watched struct {
+	answerer
+	again answerer
+}
+
+func (w watched) rows(from, to uint64) ([]byte, error) {
+	part, err := w.answerer.rows(from, to)
+	if err != nil {
+		return nil, err
+	}
+	want, err := w.again.rows(to-1, to)
+	if err == nil && !bytes.HasSuffix(part, want) {
+		err = fmt.Errorf("%w: row %d, answered again, differs", gpu.ErrWrong, to-1)
+	}
+	return part, err
+}
+
+func (w watched) close() error { return errors.Join(w.answerer.close(), w.again.close()) }
 
 // run computes the segments that are not saved.
 func run(j Job, a answerer, o Options) (*Result, error) {
@@ -127,7 +159,7 @@ func run(j Job, a answerer, o Options) (*Result, error) {
 	b := checkpoint.NewBuilder(j.Task, j.Operator, merkle.Root(nil))
 	var digests [][]byte
 	rows := j.Rows()
-	total := j.Spec.Segments(rows)
+	total, fresh := j.Spec.Segments(rows), false
 	for i := range total {
 		if i >= uint64(len(saved)) {
 			if o.Stop() {
@@ -141,12 +173,13 @@ func run(j Job, a answerer, o Options) (*Result, error) {
 				return nil, err
 			}
 			blob, saved = append(blob, part...), append(saved, content.Sum(part).Hash())
+			fresh = true
 		}
 		digests = append(digests, saved[i][:])
 		if err := b.Add(merkle.Root(digests), saved[i]); err != nil {
 			return nil, err
 		}
-		if o.Progress != nil {
+		if o.Progress != nil && fresh {
 			o.Progress(i+1, total)
 		}
 	}

@@ -109,7 +109,7 @@ func learned(t testing.TB, d gpu.Device, s decoder.Learn, base []byte) *learn.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := r.On(d, tune.Options{})
+	res, err := r.On(d, nil, tune.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@
 //
 //	err := learn.Fits(spec, base, textBytes, memory) // before anything is promised
 //	r, err := learn.New(learn.Job{Task: id, Operator: o, Spec: spec, Texts: texts, Base: base})
-//	res, err := r.On(device, tune.Options{File: "state.safetensors"})
+//	res, err := r.On(device, nil, tune.Options{File: "state.safetensors"})
 //
 // Spec: TASK-01, TNS-04, TNS-05, TNS-06, CHK-01.
 package learn

@@ -222,33 +222,56 @@ func (r *Run) onBase() (*tokenizer.Tokenizer, error) {
 
 // On runs the job on a device, with the largest micro-batches that fit, and gives the
 // device its memory back. A state in o.File that is damaged or of another job is
-// replaced. Errors: gpu.ErrMemory, train.ErrStopped, train.ErrDiverged, those of the
-// device, of reading the base and of the file system.
-func (r *Run) On(d gpu.Device, o tune.Options) (*Result, error) {
-	res, err := r.on(d, o)
+// replaced. Where watch is a device, it computes the last step of each segment again
+// (tune.Options.Watch). Errors: gpu.ErrMemory, gpu.ErrWrong, train.ErrStopped,
+// train.ErrDiverged, those of the device, of reading the base and of the file system.
+// Spec: GPU-08.
+func (r *Run) On(d, watch gpu.Device, o tune.Options) (*Result, error) {
+	res, err := r.watched(d, watch, o)
 	if errors.Is(err, train.ErrSaved) {
 		if err := os.Remove(o.File); err != nil {
 			return nil, err
 		}
-		res, err = r.on(d, o)
+		res, err = r.watched(d, watch, o)
 	}
 	return res, err
 }
 
-func (r *Run) on(d gpu.Device, o tune.Options) (*Result, error) {
+func (r *Run) watched(d, watch gpu.Device, o tune.Options) (res *Result, err error) {
+	if watch == nil {
+		return r.on(d, o)
+	}
+	err = r.with(watch, func(_ *lm.Model, t *tune.Trainer) error {
+		o.Watch = t
+		res, err = r.on(d, o)
+		return err
+	})
+	return res, err
+}
+
+func (r *Run) on(d gpu.Device, o tune.Options) (res *Result, err error) {
+	err = r.with(d, func(m *lm.Model, t *tune.Trainer) error {
+		res, err = r.finish(t, m, o)
+		return err
+	})
+	return res, err
+}
+
+// with brings the job onto a device, calls f, and gives the device its memory back.
+func (r *Run) with(d gpu.Device, f func(*lm.Model, *tune.Trainer) error) error {
 	m, err := r.load(d)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	t, err := r.trainer(m)
 	if err != nil {
-		return nil, errors.Join(err, m.Close())
+		return errors.Join(err, m.Close())
 	}
-	res, err := r.finish(t, m, o)
-	if e := errors.Join(t.Close(), m.Close()); err == nil && e != nil {
-		return nil, e
+	err = f(m, t)
+	if e := errors.Join(t.Close(), m.Close()); err == nil {
+		err = e
 	}
-	return res, err
+	return err
 }
 
 func (r *Run) load(d gpu.Device) (*lm.Model, error) {
@@ -283,6 +306,7 @@ func (r *Run) trainer(m *lm.Model) (*tune.Trainer, error) {
 	return nil, first
 }
 
+// finish runs what is left and packs it.
 func (r *Run) finish(t *tune.Trainer, m *lm.Model, o tune.Options) (*Result, error) {
 	res, err := t.Run(o)
 	if err != nil {

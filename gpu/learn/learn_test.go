@@ -64,7 +64,7 @@ func job(t testing.TB, s decoder.Learn, base []byte) *learn.Run {
 
 func on(t testing.TB, r *learn.Run, d gpu.Device, o tune.Options) *learn.Result {
 	t.Helper()
-	res, err := r.On(d, o)
+	res, err := r.On(d, nil, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestTNS04ARunThatWasKilledGoesOn(t *testing.T) {
 		for stop := range 7 {
 			file := filepath.Join(t.TempDir(), "state")
 			n := 0
-			if _, err := r.On(d, tune.Options{File: file, Stop: func() bool { n++; return n > stop }}); (stop < 6) != errors.Is(err, train.ErrStopped) {
+			if _, err := r.On(d, nil, tune.Options{File: file, Stop: func() bool { n++; return n > stop }}); (stop < 6) != errors.Is(err, train.ErrStopped) {
 				t.Fatalf("%s: stopped after %d steps: %v", name, stop, err)
 			}
 			for damage := range 3 {
@@ -112,7 +112,7 @@ func TestMemoryDecidesOverMicroBatchesNotOverBits(t *testing.T) {
 	low, high := uint64(1000), uint64(1<<24)
 	for high-low > 1000 {
 		mid := (low + high) / 2
-		got, err := r.On(device(t, mid), tune.Options{})
+		got, err := r.On(device(t, mid), nil, tune.Options{})
 		switch {
 		case errors.Is(err, gpu.ErrMemory):
 			low = mid
@@ -180,7 +180,7 @@ func TestNothingComesOfALossThatIsNoNumber(t *testing.T) {
 	s := small()
 	s.Rate, s.Clip, s.Optimizer, s.Momentum, s.Warm = fx.Bits(1e30), 0, decoder.SGD, 0, 0
 	file := filepath.Join(t.TempDir(), "state")
-	res, err := job(t, s, nil).On(device(t, 0), tune.Options{File: file})
+	res, err := job(t, s, nil).On(device(t, 0), nil, tune.Options{File: file})
 	if !errors.Is(err, train.ErrDiverged) || res != nil {
 		t.Fatalf("%v, %v", res, err)
 	}

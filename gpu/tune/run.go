@@ -21,6 +21,9 @@ type Options struct {
 	// Stop, if not nil, is asked before each step; true ends the run with
 	// train.ErrStopped.
 	Stop func() bool
+	// Watch, if not nil, is a run of the same job on a device that is trusted: it
+	// computes the last step of each segment again, before the segment counts.
+	Watch *Trainer
 	// File is where the state is saved after each segment, and where a run that was
 	// broken off goes on from; "" saves nothing.
 	File string
@@ -35,7 +38,8 @@ type Result struct {
 }
 
 // Run computes what is left of the run. Errors: train.ErrStopped, train.ErrDiverged,
-// train.ErrSaved, those of the device and of the file system. Spec: CHK-01, TASK-01.
+// train.ErrSaved, gpu.ErrWrong if Watch says so, those of the device and of the file
+// system. Spec: CHK-01, TASK-01, GPU-08.
 func (t *Trainer) Run(o Options) (*Result, error) {
 	b, err := t.builder(o.File)
 	if err != nil {
@@ -51,6 +55,11 @@ func (t *Trainer) Run(o Options) (*Result, error) {
 		}
 		if root, err = t.Root(); err != nil {
 			return nil, err
+		}
+		if o.Watch != nil {
+			if err := o.Watch.same(t, root); err != nil {
+				return nil, err
+			}
 		}
 		if err := b.Add(root, content.Sum(t.trace).Hash()); err != nil {
 			return nil, err
@@ -93,6 +102,11 @@ func (t *Trainer) segment(o Options) error {
 	for t.step < end {
 		if o.Stop != nil && o.Stop() {
 			return fmt.Errorf("%w at step %d", train.ErrStopped, t.step)
+		}
+		if o.Watch != nil && t.step == end-1 {
+			if err := o.Watch.take(t); err != nil {
+				return err
+			}
 		}
 		loss, err := t.Step()
 		if err != nil {

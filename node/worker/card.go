@@ -80,12 +80,10 @@ func onCards(o Options, stop func() bool, r run) (Output, bool, error) {
 	return Output{}, false, nil
 }
 
-// processor gives a run without a device this machine's threads.
-func processor(o Options, r run) run {
-	return func(d gpu.Device, stop func() bool) (Output, error) {
-		if d != nil {
-			return r(d, stop)
-		}
+// processor gives a run without a device this machine's threads, and one on a card
+// the same to watch it.
+func processor(o Options, r func(d, watch gpu.Device, stop func() bool) (Output, error)) run {
+	return func(card gpu.Device, stop func() bool) (Output, error) {
 		memory := o.Memory
 		if memory == 0 {
 			memory = cpu.Available()
@@ -94,8 +92,11 @@ func processor(o Options, r run) run {
 		if err != nil {
 			return Output{}, err
 		}
-		out, err := r(own, stop)
-		return out, errors.Join(err, own.Close())
+		defer own.Close()
+		if card != nil {
+			return r(card, own, stop)
+		}
+		return r(own, nil, stop)
 	}
 }
 

@@ -57,12 +57,24 @@ func flips(out gpu.Buffer, d gpu.Device) error {
 // TestGPU07ATaskEndsWhateverItsCardsDo lends cards that fail in the middle; the
 // result is that of the processor alone.
 func TestGPU07ATaskEndsWhateverItsCardsDo(t *testing.T) {
-	in := training(t)
+	learn := learning(t)
+	made, err := worker.Execute(learn, worker.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, k := range map[string]struct {
+		in      worker.Inputs
+		segment int // operations of a segment, about
+	}{"training": {training(t), 60}, "learning": {learn, 350}, "evaluating": {evaluating(learn, made), 60}} {
+		t.Run(name, func(t *testing.T) { endsWhateverItsCardsDo(t, k.in, k.segment) })
+	}
+}
+
+func endsWhateverItsCardsDo(t *testing.T, in worker.Inputs, segment int) {
 	want, err := worker.Execute(in, worker.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	segment := 60 // operations, about
 	for _, c := range []struct {
 		name  string
 		cards []*card

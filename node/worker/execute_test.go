@@ -16,7 +16,9 @@ import (
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/task"
 	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/node/publish"
 	"github.com/openledger/openledger/node/worker"
+	"github.com/openledger/openledger/poa/decoder"
 	"github.com/openledger/openledger/poa/program"
 )
 
@@ -80,10 +82,39 @@ func training(t *testing.T) worker.Inputs {
 		Validation: dataset(t, 2, keys.ModuleAddress("b"), 1, 0, judge)}
 }
 
+// learning makes a very small language model in 4 segments.
+func learning(t *testing.T) worker.Inputs {
+	text, err := publish.ParseText("text", []byte("one wrong bit shows\nwhoever works is paid\nwhoever checks is paid\nnothing else\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return worker.Inputs{ID: tx.ID{3}, Operator: keys.ModuleAddress("op"), Datasets: []worker.Dataset{{ID: tx.ID{4}, Text: text}},
+		Spec: task.Spec{Kind: task.Learn, Segments: 4, Learn: &decoder.Learn{Net: decoder.Net{Arch: decoder.Arch{Layers: 1, Hidden: 8, Inner: 12, Heads: 1,
+			KVHeads: 1, HeadDim: 8, Vocab: 270, Positions: 12, Eps: math.Float32bits(1e-5), Tied: true}}, Seqs: 2, Tokens: 12, Steps: 8, StepsPerSegment: 2, Seed: 5,
+			Optimizer: decoder.SGD, Rate: math.Float32bits(0.1)}}}
+}
+
+// evaluating asks what a learning task made about its own texts, a line per segment.
+func evaluating(in worker.Inputs, made worker.Output) worker.Inputs {
+	in.Spec = task.Spec{Kind: task.Evaluate, Segments: 4, Ask: &decoder.Ask{Rows: 1, Tokens: 12}}
+	in.Model = &worker.Model{Record: state.Model{AttrMethod: tx.NoAttribution}, Blob: made.Blob}
+	return in
+}
+
 // TestATrainingThatWasStoppedEndsInTheSameBits resumes from what was saved, and
 // from damaged bytes.
 func TestATrainingThatWasStoppedEndsInTheSameBits(t *testing.T) {
-	in := training(t)
+	learn := learning(t)
+	made, err := worker.Execute(learn, worker.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, in := range map[string]worker.Inputs{"training": training(t), "learning": learn, "evaluating": evaluating(learn, made)} {
+		t.Run(name, func(t *testing.T) { endsInTheSameBits(t, in) })
+	}
+}
+
+func endsInTheSameBits(t *testing.T, in worker.Inputs) {
 	whole, err := worker.Execute(in, worker.Options{})
 	if err != nil {
 		t.Fatal(err)

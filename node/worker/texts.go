@@ -47,12 +47,12 @@ func executeLearn(in Inputs, o Options) (Output, error) {
 	if err != nil {
 		return Output{}, fmt.Errorf("%w: %w", ErrTask, err)
 	}
-	return onDevices(o, processor(o, func(d gpu.Device, stop func() bool) (Output, error) {
+	return onDevices(o, processor(o, func(d, watch gpu.Device, stop func() bool) (Output, error) {
 		hooks := tune.Options{File: o.File, Stop: stop}
 		if o.Progress != nil {
 			hooks.Segment = func(p train.Progress) { o.Progress(p.Segment, p.Segments) }
 		}
-		res, err := r.On(d, hooks)
+		res, err := r.On(d, watch, hooks)
 		if err != nil {
 			return Output{}, err
 		}
@@ -80,8 +80,8 @@ func executeAsk(in Inputs, o Options) (Output, error) {
 	if !j.Spec.Text() {
 		o.Cards = nil // a processor is fast enough
 	}
-	return onDevices(o, processor(o, func(d gpu.Device, stop func() bool) (Output, error) {
-		res, err := ask.Run(j, d, ask.Options{File: o.File, Stop: stop, Progress: o.Progress})
+	return onDevices(o, processor(o, func(d, watch gpu.Device, stop func() bool) (Output, error) {
+		res, err := ask.Run(j, d, ask.Options{File: o.File, Stop: stop, Progress: o.Progress, Watch: watch})
 		if err != nil {
 			return Output{}, err
 		}
