@@ -127,7 +127,7 @@ func (c *Checker) verdict(ctx context.Context, id tx.ID, t task.Task) (verdict, 
 	if err != nil {
 		return verdict{}, err
 	}
-	out, err := worker.Execute(in, worker.Options{Stop: func() bool { return ctx.Err() != nil }, File: file, Memory: worker.Memory(),
+	out, err := worker.Execute(in, worker.Options{Stop: worker.Stop(ctx, c.s, id), File: file, Memory: worker.Memory(),
 		Cards: func() worker.Card { return c.s.Card(id) }})
 	if err != nil {
 		return verdict{}, err

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/ask"
@@ -213,6 +215,26 @@ func TestAWorkerThatWasKilledGoesOn(t *testing.T) {
 	w.check(t, 1)
 	if got := w.task(id); got.State != task.Settled || !slices.Equal(p.sent, []tx.Kind{tx.KindTaskClaim, tx.KindTaskCommit}) {
 		t.Fatalf("state %v after %v", got.State, p.sent)
+	}
+}
+
+// TestARunStopsWhenNothingWaitsForIt: of two, the one who has the task goes on.
+func TestARunStopsWhenNothingWaitsForIt(t *testing.T) {
+	w := newTown(t)
+	id := w.train()
+	w.must(2, &tx.TaskClaim{Task: id})
+	for who, want := range map[int]bool{1: true, 2: false} {
+		p := w.person(who)
+		synctest.Test(t, func(t *testing.T) {
+			stop := worker.Stop(t.Context(), p, id)
+			if stop() {
+				t.Errorf("person %d stops at once", who)
+			}
+			time.Sleep(3 * time.Second)
+			if stop() != want {
+				t.Errorf("person %d: the run stops: %v", who, !want)
+			}
+		})
 	}
 }
 

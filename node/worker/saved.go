@@ -3,12 +3,14 @@
 package worker
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/openledger/openledger/internal/keys"
 	"github.com/openledger/openledger/ledger/state"
@@ -70,6 +72,32 @@ func busy(t task.Task, me keys.Address) bool {
 		}
 	}
 	return false
+}
+
+// lookEvery is how often a run looks whether its task still waits for it.
+const lookEvery = 2 * time.Second
+
+// Stop is for Options: it says to stop when ctx ends, or when nothing waits for the
+// task's result any more.
+func Stop(ctx context.Context, s Services, id tx.ID) func() bool {
+	last := time.Now()
+	over := false
+	return func() bool {
+		if over || ctx.Err() != nil {
+			return true
+		}
+		if time.Since(last) < lookEvery {
+			return false
+		}
+		last = time.Now()
+		v, err := s.View()
+		if err != nil {
+			return false
+		}
+		t, err := state.GetTask(v, id)
+		over = err == nil && !busy(t, s.Operator())
+		return over
+	}
 }
 
 // write replaces a file by rename. It is not synced: a machine that loses power may

@@ -163,12 +163,20 @@ func library(t *testing.T) string {
 // well, aborts, hangs, fails or turns bits in the middle; every time the node lives
 // on and the result is that of the processor.
 func TestGPU07ATaskOnTheStandIn(t *testing.T) {
-	in := training(t)
+	for name, k := range map[string]struct {
+		in    worker.Inputs
+		after string // launches that go well
+		cases int
+	}{"training": {training(t), fakecuda.After + "=150", 5}, "learning": {learning(t), fakecuda.After + "=900", 3}} {
+		t.Run(name, func(t *testing.T) { onTheStandIn(t, k.in, k.after, k.cases) })
+	}
+}
+
+func onTheStandIn(t *testing.T, in worker.Inputs, after string, cases int) {
 	want, err := worker.Execute(in, worker.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	const after = fakecuda.After + "=150"
 	for _, c := range []struct {
 		name string
 		env  []string
@@ -176,10 +184,10 @@ func TestGPU07ATaskOnTheStandIn(t *testing.T) {
 	}{
 		{"well", nil, ""},
 		{"aborts", []string{after, fakecuda.Abort + "=1"}, "card lost"},
+		{"turns bits", []string{after, fakecuda.Flip + "=1"}, "card computed a wrong bit"},
 		{"hangs", []string{after, fakecuda.Hang + "=1"}, "card lost"},
 		{"fails a launch", []string{after, fakecuda.LaunchCode + "=700"}, "card lost"},
-		{"turns bits", []string{after, fakecuda.Flip + "=1"}, "card computed a wrong bit"},
-	} {
+	}[:cases] {
 		t.Run(c.name, func(t *testing.T) {
 			o := start(t, config.GPU{Devices: "auto"}, append(c.env, untested+"=1")...)
 			if line := o.says("card ready"); !strings.Contains(line, "fake device 0") || !strings.Contains(line, "class=cuda-") {

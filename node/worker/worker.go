@@ -67,8 +67,10 @@ func (w *Worker) Turn(ctx context.Context) error {
 		err = w.do(ctx, id, *t)
 		switch {
 		case err == nil:
-		case errors.Is(err, train.ErrStopped) || ctx.Err() != nil:
+		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, train.ErrStopped):
+			w.log.Warn("task ended before it was done", "id", id)
 		case errors.Is(err, gpu.ErrMemory) && !errors.Is(err, ErrTask): // before it was claimed
 			w.log.Warn("task left to others", "id", id, "err", err)
 			w.large[id] = true
@@ -197,7 +199,7 @@ func (w *Worker) do(ctx context.Context, id tx.ID, t task.Task) error {
 // where it was.
 func (w *Worker) options(ctx context.Context, id tx.ID, lie bool) (Options, error) {
 	file, err := File(w.s, id)
-	return Options{Stop: func() bool { return ctx.Err() != nil }, Lie: lie, File: file, Memory: Memory(),
+	return Options{Stop: Stop(ctx, w.s, id), Lie: lie, File: file, Memory: Memory(),
 		Cards: func() Card { return w.s.Card(id) }}, err
 }
 
