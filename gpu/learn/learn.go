@@ -78,7 +78,7 @@ func Fits(spec decoder.Learn, base *pack.Package, texts, memory uint64) error {
 	// Texts as ids, here and on the device, and the package beside the model.
 	beside := 12*texts + spec.Net.Bytes()
 	least := uint64(0)
-	for _, micro := range halves(spec.Seqs) {
+	for _, micro := range halves(spec) {
 		need, err := memoryOf(spec.Step(1), micro)
 		if err != nil {
 			break // a graph with too many nodes
@@ -96,15 +96,20 @@ func memoryOf(step decoder.Train, micro uint64) (uint64, error) {
 	return tune.Memory(step)
 }
 
+// maxParts bounds the layers of all micro-batches of a step together: a graph has
+// about a hundred nodes for each, and program.MaxValues in all.
+const maxParts = 1 << 10
+
 // halves are the sizes of micro-batches that are tried: the step, a half of it, and
-// so on as long as it divides.
-func halves(seqs uint64) (list []uint64) {
-	for m := seqs; ; m /= 2 {
+// so on as long as it divides and the graph does not become too long.
+func halves(s decoder.Learn) (list []uint64) {
+	least := max(1, s.Seqs*s.Net.Arch.Layers/maxParts)
+	for m := s.Seqs; m >= least; m /= 2 {
 		if list = append(list, m); m%2 != 0 {
 			break
 		}
 	}
-	if list[len(list)-1] != 1 {
+	if list[len(list)-1] != 1 && least == 1 {
 		list = append(list, 1)
 	}
 	return list
@@ -285,7 +290,7 @@ func (r *Run) load(d gpu.Device) (*lm.Model, error) {
 // trainer takes the largest micro-batches that fit.
 func (r *Run) trainer(m *lm.Model) (*tune.Trainer, error) {
 	j, first := r.tune, error(nil)
-	for _, j.Spec.Micro = range halves(j.Spec.Seqs) {
+	for _, j.Spec.Micro = range halves(r.job.Spec) {
 		need, err := tune.Memory(j.Spec)
 		if err == nil && need > m.Device().Info().Memory {
 			err = fmt.Errorf("%w: a step with %d records at once takes %d MiB, the device has %d MiB", gpu.ErrMemory, j.Spec.Micro, need>>20, m.Device().Info().Memory>>20)

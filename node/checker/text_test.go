@@ -256,8 +256,8 @@ func TestWhatCannotBeComputedIsLeftToOthers(t *testing.T) {
 	w.done(first)
 	model := w.publish(first)
 	huge := nano()
-	huge.Net.Arch.Layers, huge.Net.Arch.Hidden, huge.Net.Arch.Inner, huge.Net.Arch.Positions = 64, 1024, 4096, 16384
-	huge.Seqs, huge.Tokens, huge.Net.Arch.Vocab = 4, 16384, 30_000
+	huge.Net.Arch.Layers, huge.Net.Arch.Hidden, huge.Net.Arch.Inner, huge.Net.Arch.Positions = 16, 1024, 4096, 16384
+	huge.Net.Arch.Heads, huge.Seqs, huge.Tokens, huge.Net.Arch.Vocab = 32, 2, 16384, 30_000
 	other := nano()
 	other.Net.Arch.Layers = 2
 	scale := adapters()

@@ -65,7 +65,7 @@ func TestGPU07ATaskEndsWhateverItsCardsDo(t *testing.T) {
 	for name, k := range map[string]struct {
 		in      worker.Inputs
 		segment int // operations of a segment, about
-	}{"training": {training(t), 60}, "learning": {learn, 350}, "evaluating": {evaluating(learn, made), 60}} {
+	}{"training": {training(t), 60}, "learning": {learn, 350}, "evaluating": {evaluating(learn, made), 30}} {
 		t.Run(name, func(t *testing.T) { endsWhateverItsCardsDo(t, k.in, k.segment) })
 	}
 }
