@@ -180,17 +180,14 @@ func (c *call) take(g *gpu.Call) (err error) {
 	return g.Check()
 }
 
-// elements computes every element by the definition, on all threads: for operations
-// whose one element is long work.
-func (c *call) elements() {
+// elements computes elements from … to−1 by the definition.
+func (c *call) elements(from, to int) {
 	form, err := fx.NewForm(c.op, c.attrs)
 	if err != nil {
 		panic(err) // gpu.Check saw the same attributes
 	}
 	read := func(k int, i uint64) uint32 { return gpu.Load(c.sig.In[k].Type, c.in[k], i) }
-	c.split(int(c.sig.Out.Len), 256, func(_ *kern.Worker, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			gpu.Store(c.sig.Out.Type, c.out, uint64(i), form.Elem(uint64(i), read))
-		}
-	})
+	for i := from; i < to; i++ {
+		gpu.Store(c.sig.Out.Type, c.out, uint64(i), form.Elem(uint64(i), read))
+	}
 }

@@ -5,8 +5,8 @@
 //
 // It maps an operation with its attributes onto the loops of gpu/cpu/kern, which
 // run as AVX-512, AVX2 or plain Go. Elements that have no loop there are loops
-// over rows here; nothing runs element by element through fx.Elem but a few
-// operations whose one element is already long work.
+// over rows here; nothing runs element by element through fx.Elem but a merge of runs
+// that are not sorted.
 //
 // It refuses big-endian machines, because buffers are little-endian bytes that
 // kernels read in place.

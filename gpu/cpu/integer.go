@@ -3,9 +3,6 @@
 package cpu
 
 import (
-	"math"
-	"slices"
-
 	"github.com/openledger/openledger/gpu/cpu/kern"
 	"github.com/openledger/openledger/internal/fx"
 )
@@ -35,8 +32,8 @@ func (c *call) integer() {
 		})
 	case fx.OpBenchFill:
 		c.benchFill()
-	default: // merge_pairs: a binary search per element
-		c.elements()
+	default:
+		c.mergePairs()
 	}
 }
 
@@ -64,10 +61,11 @@ func (c *call) dequantise() {
 	n := (k + g - 1) / g
 	c.rows(rows, 4*k, func(_ *kern.Worker, r int) {
 		for t := range n {
-			scale := s[r*n+t]
-			for j := r*k + t*g; j < r*k+min((t+1)*g, k); j++ {
-				y[j] = fx.Mul(fx.FromInt(int32(q[j])), scale)
+			from, to := r*k+t*g, r*k+min((t+1)*g, k)
+			for j := from; j < to; j++ {
+				y[j] = float32(q[j])
 			}
+			c.cpu.Elem(kern.Scale, y[from:to], kern.Scalars{s[r*n+t]}, y[from:to])
 		}
 	})
 }
@@ -95,95 +93,6 @@ func (c *call) dotI8() {
 		for j, s := range square {
 			y[i*n+j] = own + s - 2*y[i*n+j]
 		}
-	})
-}
-
-func (c *call) dist2() {
-	m, n, k := c.a[0], c.a[1], c.a[2]
-	x, w, y := c.f(0), c.f(1), c.y()
-	c.rows(m, n*k, func(_ *kern.Worker, i int) {
-		a := x[i*k:][:k]
-		for j := range n {
-			var acc float32
-			for t, v := range w[j*k:][:k] {
-				d := fx.Sub(a[t], v)
-				acc = fx.FMA32(d, d, acc)
-			}
-			y[i*n+j] = fx.Canon(acc)
-		}
-	})
-}
-
-// order maps a binary32 to an integer in the order of values, −0 = +0, every NaN
-// last.
-func order(v float32) uint32 {
-	b := math.Float32bits(v)
-	switch {
-	case v != v:
-		return math.MaxUint32
-	case v == 0:
-		return 1 << 31
-	case b>>31 == 0:
-		return b | 1<<31
-	}
-	return ^b
-}
-
-func (c *call) sortPairs() {
-	rows, n, width := c.a[1], c.a[2], c.a[3]
-	rank, y := c.i(1), c.yi()
-	runs := (n + width - 1) / width
-	c.rows(rows*runs, 16*min(width, n), func(_ *kern.Worker, i int) {
-		r, first := i/runs, i%runs*width
-		out := y[r*n+first : r*n+min(first+width, n)]
-		keys := make([]uint32, len(out))
-		for j := range out {
-			out[j] = int32(first + j)
-			if at := r*n + first + j; fx.Type(c.attrs[0]) == fx.F32 {
-				keys[j] = order(c.f(0)[at])
-			} else {
-				keys[j] = uint32(c.i(0)[at]) ^ 1<<31
-			}
-		}
-		slices.SortFunc(out, func(a, b int32) int {
-			ka, kb := keys[int(a)-first], keys[int(b)-first]
-			switch {
-			case ka != kb:
-				return compare(ka, kb)
-			case rank[a] != rank[b]:
-				return compare(rank[a], rank[b])
-			}
-			return compare(a, b)
-		})
-	})
-}
-
-func compare[T int32 | uint32](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-func (c *call) topK() {
-	rows, n, k := c.a[0], c.a[1], c.a[2]
-	x, y := c.f(0), c.yi()
-	c.rows(rows, 16*n, func(_ *kern.Worker, r int) {
-		row := x[r*n:][:n]
-		cols := make([]int32, n)
-		for j := range cols {
-			cols[j] = int32(j)
-		}
-		slices.SortFunc(cols, func(a, b int32) int {
-			if ka, kb := order(row[a]), order(row[b]); ka != kb {
-				return compare(kb, ka)
-			}
-			return compare(a, b)
-		})
-		copy(y[r*k:][:k], cols)
 	})
 }
 

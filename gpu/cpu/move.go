@@ -3,6 +3,7 @@
 package cpu
 
 import (
+	"math"
 	"unsafe"
 
 	"github.com/openledger/openledger/gpu/cpu/kern"
@@ -36,9 +37,37 @@ func (c *call) move() {
 	case fx.OpPerm:
 		c.perm()
 	case fx.OpPick:
-		c.elements()
+		c.pick()
 	default:
 		c.fill()
+	}
+}
+
+// pick takes elements of each row, and 0 where there is none.
+func (c *call) pick() {
+	cols, n := c.a[2], c.a[3]
+	c.rows(c.a[1], n, func(_ *kern.Worker, r int) {
+		idx := c.i(1)[r*n:][:n]
+		if c.sig.Out.Type == fx.I8 {
+			take(c.out[r*n:][:n], c.in[0][r*cols:][:cols], idx)
+			return
+		}
+		take(c.yi()[r*n:][:n], c.i(0)[r*cols:][:cols], idx)
+		if c.sig.Out.Type == fx.F32 {
+			y := c.y()[r*n:][:n]
+			c.cpu.Elem(kern.Copy, y, kern.Scalars{}, y) // canonical NaN
+		}
+	})
+}
+
+func take[T any](y, row []T, idx []int32) {
+	var zero T
+	for i, at := range idx {
+		if uint(at) < uint(len(row)) {
+			y[i] = row[at]
+		} else {
+			y[i] = zero
+		}
 	}
 }
 
@@ -133,12 +162,19 @@ func (c *call) cast(lo, hi int) {
 	switch fx.Type(c.attrs[0]) {
 	case fx.F16:
 		for i, x := lo, of[uint16](c.in[0]); i < hi; i++ {
-			y[i] = fx.FromF16(x[i])
+			v := x[i]
+			if (v+0x400)&0x7c00 <= 0x400 { // subnormal, infinite or NaN
+				y[i] = fx.FromF16(v)
+				continue
+			}
+			y[i] = math.Float32frombits(uint32(v>>15)<<31 | (uint32(v&0x7fff)+112<<10)<<13)
 		}
 	case fx.BF16:
+		words := of[uint32](c.out)
 		for i, x := lo, of[uint16](c.in[0]); i < hi; i++ {
-			y[i] = fx.FromBF16(x[i])
+			words[i] = uint32(x[i]) << 16
 		}
+		c.cpu.Elem(kern.Copy, y[lo:hi], kern.Scalars{}, y[lo:hi]) // canonical NaN
 	default:
 		for i, x := lo, c.i(0); i < hi; i++ {
 			y[i] = fx.FromInt(x[i])
