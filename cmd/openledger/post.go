@@ -218,7 +218,7 @@ func (a *app) follow(ctx context.Context, cmd *cobra.Command, id api.Hash) (api.
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
-			return o, errors.Join(&exitError{exitNotFinal, fmt.Errorf("task %s is %s; follow it with `openledger task watch %s`", id, last, id)})
+			return o, errors.Join(&exitError{exitNotFinal, fmt.Errorf("task %s is %s; follow it with `openledger task watch %s`, then take what it made with `openledger task result %s`", id, last, id, id)})
 		}
 	}
 }
