@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/node/worker"
 	"github.com/openledger/openledger/rpc/api"
 )
@@ -82,10 +83,11 @@ func newTaskWatchCmd(a *app) *cobra.Command {
 
 func newTaskVerifyCmd(a *app) *cobra.Command {
 	var wait time.Duration
+	var device string
 	cmd := &cobra.Command{
 		Use: "verify ID", Short: "Replay a task from its published data and compare every root", Args: cobra.ExactArgs(1),
 		Long:    "Fetches the task and its datasets, checks the data against the ledger's roots, computes every segment again on this machine, and compares.\nExit code 0: equal. 1: the operator's roots are not what the data gives.",
-		Example: "  openledger task verify 0x…",
+		Example: "  openledger task verify 0x…\n  openledger task verify 0x… --device auto",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := api.ParseHash(args[0])
 			if err != nil {
@@ -94,7 +96,13 @@ func newTaskVerifyCmd(a *app) *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 			defer cancel()
 			progress := a.progress(cmd)
-			v, _, err := worker.Verify(ctx, a.client(), id, func(done, total uint64) { fmt.Fprintf(progress, "\rsegment %d of %d", done, total) })
+			lend, done, err := lender(ctx, device, progress)
+			if err != nil {
+				return err
+			}
+			defer done()
+			v, _, err := worker.Verify(ctx, a.client(), id, worker.Options{Cards: lend,
+				Progress: func(done, total uint64) { fmt.Fprintf(progress, "\rsegment %d of %d", done, total) }})
 			if errors.Is(err, worker.ErrNotCommitted) {
 				return &exitError{exitRefused, err}
 			}
@@ -116,5 +124,40 @@ func newTaskVerifyCmd(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long the replay may take")
+	cmd.Flags().StringVar(&device, "device", "cpu", "cpu; a card's number or UUID; auto: a card if there is one")
 	return cmd
 }
+
+// lender opens the card that was asked for, and lends it once: if it fails the
+// processor goes on. Without a card lend is nil.
+func lender(ctx context.Context, which string, notes io.Writer) (lend func() worker.Card, done func(), err error) {
+	switch which {
+	case "cpu":
+		return nil, func() {}, nil
+	case "ref":
+		return nil, nil, usage("--device ref: write cpu, auto, or the number or UUID of a card")
+	}
+	d, err := (&deviceFlags{device: which}).open(ctx, notes)
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() { _ = d.Close() }
+	if d.Info().Backend != "cuda" {
+		return nil, done, nil
+	}
+	lent := false
+	return func() worker.Card {
+		if lent {
+			return nil
+		}
+		lent = true
+		return onceLent{d}
+	}, done, nil
+}
+
+// onceLent is a card that is this command's own.
+type onceLent struct{ d gpu.Device }
+
+func (l onceLent) Device() gpu.Device { return l.d }
+func (onceLent) Rest() bool           { return false }
+func (onceLent) Done(error)           {}

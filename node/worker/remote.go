@@ -28,9 +28,9 @@ type Verification struct {
 }
 
 // Verify computes a committed task again from published bytes that it reads
-// through a node and checks against the ledger's roots. Errors: ErrNotCommitted,
-// ErrTask, those of the node.
-func Verify(ctx context.Context, c *client.Client, id tx.ID, progress func(done, total uint64)) (Verification, Output, error) {
+// through a node and checks against the ledger's roots; it stops when ctx ends.
+// Errors: ErrNotCommitted, ErrTask, those of the node.
+func Verify(ctx context.Context, c *client.Client, id tx.ID, opt Options) (Verification, Output, error) {
 	o, err := c.TaskGet(ctx, api.IDParams{ID: id})
 	if err != nil {
 		return Verification{}, Output{}, err
@@ -45,7 +45,8 @@ func Verify(ctx context.Context, c *client.Client, id tx.ID, progress func(done,
 	}
 	in.Operator = *t.Operator
 	start := time.Now()
-	out, err := Execute(in, Options{Progress: progress, Stop: func() bool { return ctx.Err() != nil }})
+	opt.Stop = func() bool { return ctx.Err() != nil }
+	out, err := Execute(in, opt)
 	if err != nil {
 		return Verification{}, Output{}, err
 	}

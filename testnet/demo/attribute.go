@@ -42,7 +42,7 @@ func (s *story) attribute(ctx context.Context) error {
 	if err := check(t.State == task.Settled, "attribution task ended %v", t.State); err != nil {
 		return err
 	}
-	v, out, err := worker.Verify(ctx, s.c, id, nil)
+	v, out, err := worker.Verify(ctx, s.c, id, worker.Options{})
 	if err != nil {
 		return err
 	}

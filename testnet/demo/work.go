@@ -132,7 +132,7 @@ func (s *story) finish(ctx context.Context, m *trained) error {
 		return err
 	}
 	m.task = t
-	v, out, err := worker.Verify(ctx, s.net.Nodes[2].Client(), m.id, nil)
+	v, out, err := worker.Verify(ctx, s.net.Nodes[2].Client(), m.id, worker.Options{})
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (s *story) lie(ctx context.Context) error {
 			differ++
 		}
 	}
-	v, _, err := worker.Verify(ctx, s.net.Nodes[1].Client(), s.paid.lie, nil)
+	v, _, err := worker.Verify(ctx, s.net.Nodes[1].Client(), s.paid.lie, worker.Options{})
 	if err != nil {
 		return err
 	}
