@@ -28,3 +28,18 @@ const tensorMajor = 8
 func (c Card) Usable() bool {
 	return c.Major > leastMajor || c.Major == leastMajor && c.Minor >= leastMinor
 }
+
+// What one launch may do in any case, in multiply-adds, and the clock of a card that
+// says none.
+const (
+	leastSlice = 1 << 32
+	leastKHz   = 1_000_000
+)
+
+// slice is the most multiply-adds of one launch, so that none takes long and others
+// get their turn (GPU-10): what 64 lanes of each multiprocessor do in 20 ms at a
+// quarter of their peak.
+func (c Card) slice() uint64 {
+	const milliseconds, lanes = 20, 64
+	return max(leastSlice, uint64(max(c.Multiprocessor, 0))*uint64(max(c.ClockKHz, leastKHz))*milliseconds*lanes/4)
+}

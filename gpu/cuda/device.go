@@ -209,17 +209,6 @@ func (d *Device) Download(dst []byte, src gpu.Buffer) error {
 	return d.check("download", cu.MemcpyDtoH(unsafe.Pointer(&dst[0]), m.at, int64(len(dst))))
 }
 
-// leastSlice is what one launch may do in any case, in multiply-adds.
-const leastSlice = 1 << 32
-
-// slice is the most multiply-adds of one launch, so that none takes long and others
-// get their turn (GPU-10): what 64 lanes of each multiprocessor do in 20 ms at a
-// quarter of their peak.
-func (c Card) slice() uint64 {
-	const milliseconds, lanes = 20, 64
-	return max(leastSlice, uint64(max(c.Multiprocessor, 0))*uint64(max(c.ClockKHz, 0))*milliseconds*lanes/4)
-}
-
 // perMultiprocessor is how many blocks of a product run on one at once.
 const perMultiprocessor = 2
 

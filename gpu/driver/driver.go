@@ -46,12 +46,13 @@ var paths = []string{
 func Open() (missing int, err error) {
 	var said []string
 	for _, path := range paths {
-		missing, found, err := open(path)
+		missing, code, err := open(path)
+		found := code > 0
 		if err == nil {
 			return missing, nil
 		}
 		if found {
-			return 0, fmt.Errorf("%w: %s: %w", ErrInit, path, err)
+			return 0, fmt.Errorf("%w: %s: %w%s", ErrInit, path, err, hints[code])
 		}
 		if text := err.Error(); !strings.Contains(text, "No such file") { // there, but not loadable
 			said = append(said, text)
@@ -63,14 +64,25 @@ func Open() (missing int, err error) {
 	return 0, fmt.Errorf("%w: %s", ErrNoDriver, strings.Join(said, "; "))
 }
 
-// open tries one library; found means that it could be loaded.
-func open(path string) (missing int, found bool, err error) {
+// hints say what to do about codes with which drivers do not start.
+var hints = map[int]string{
+	2:   ": no memory is left for it",
+	34:  ": this library is a stub for linking, not a driver",
+	100: ": it sees no card; look at nvidia-smi, and at CUDA_VISIBLE_DEVICES",
+	802: ": the system is not ready; a machine with NVLink switches needs nvidia-fabricmanager to run",
+	803: ": its library and its kernel module have different versions; restart the machine",
+	804: ": this compatibility library does not work with this card",
+	999: ": its kernel module does not answer; look at the system's log, restart the machine",
+}
+
+// open tries one library; code is above 0 if it could be loaded and does not start.
+func open(path string) (missing, code int, err error) {
 	text := make([]C.char, 512)
 	var n C.int
 	p := C.CString(path)
 	defer C.free(unsafe.Pointer(p))
 	if rc := C.ol_cuda_open(p, &text[0], C.int(len(text)), &n); rc != 0 {
-		return 0, rc > 0, errors.New(C.GoString(&text[0]))
+		return 0, int(rc), errors.New(C.GoString(&text[0]))
 	}
-	return int(n), true, nil
+	return int(n), 0, nil
 }

@@ -83,8 +83,9 @@ func TestGPU05OneBinaryWithAndWithoutADriver(t *testing.T) {
 		want []string
 	}{
 		{"no library", []string{"LD_LIBRARY_PATH="}, []string{unbound, "no driver"}},
-		{"no device", []string{fake(t), fakecuda.InitCode + "=100"}, []string{unbound, "init: the NVIDIA driver does not start: libcuda.so.1: cuInit: CUDA error 100"}},
-		{"stub library", []string{fake(t), fakecuda.InitCode + "=34"}, []string{unbound, "init: the NVIDIA driver does not start: libcuda.so.1: cuInit: CUDA error 34"}},
+		{"no device", []string{fake(t), fakecuda.InitCode + "=100"}, []string{unbound, "init: the NVIDIA driver does not start: libcuda.so.1: cuInit: CUDA error 100: it sees no card; look at nvidia-smi, and at CUDA_VISIBLE_DEVICES"}},
+		{"stub library", []string{fake(t), fakecuda.InitCode + "=34"}, []string{unbound, "init: the NVIDIA driver does not start: libcuda.so.1: cuInit: CUDA error 34: this library is a stub for linking, not a driver"}},
+		{"another failure", []string{fake(t), fakecuda.InitCode + "=46"}, []string{unbound, "init: the NVIDIA driver does not start: libcuda.so.1: cuInit: CUDA error 46"}},
 		{"stand-in", []string{fake(t)}, []string{unbound, "open: true true <nil> <nil>", "devices: 1 <nil>", "name: fake device 0 <nil>", "absent: NotInitialized"}},
 		{"bound at once", []string{fake(t), "LD_BIND_NOW=1"}, []string{unbound, "open: true true <nil> <nil>", "devices: 1 <nil>", "name: fake device 0 <nil>", "absent: NotInitialized"}},
 	} {

@@ -21,7 +21,7 @@ var tiles = []struct {
 	{fx.OpGemm, []uint64{2, 7, 33, 266, 2, fx.NoLimit, 0}},
 	{fx.OpGemm, []uint64{1, 1, 40, 132, 1, fx.NoLimit, 0}},
 	{fx.OpGemm, []uint64{4, 3, 70, 65, 2, fx.NBelow, 2}},
-	{fx.OpGemm, []uint64{2, 5, 40, 300, 2, fx.KBelow, 2}},
+	{fx.OpGemm, []uint64{6, 7, 16, 400, 1, fx.KBelow, 1}},
 	{fx.OpGemm, []uint64{2, 129, 66, 17, 2, fx.NBelow, 2}},
 	{fx.OpGemm, []uint64{2, 130, 9, 76, 2, fx.KBelow, 2}},
 	{fx.OpGemm, []uint64{2, 130, 9, 76, 2, fx.KFrom, 2}},
