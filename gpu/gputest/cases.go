@@ -26,7 +26,7 @@ type Case struct {
 func NewCase(op fx.Op, seed uint64, n int, work uint64) Case {
 	r := newSource(seed, op, n)
 	attrs := r.attrs(op, work)
-	return r.of(op, attrs, r.one(0, 0, 1, 3, 4))
+	return r.of(op, attrs, r.one(0, 0, 1, 3, 4), r.one(styleNormal, styleHard, styleHard, styleTiny, styleHuge, styleTies))
 }
 
 // maxElements bounds tensors of operations that read each element about once.

@@ -5,6 +5,7 @@
 package proc
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,19 +26,20 @@ func TestGPU07TheEndOfAWorkerIsNotWaitedForForever(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ended, killed := make(chan struct{}), false
+				var killed atomic.Bool
+				ended := make(chan struct{})
 				if c.itself {
 					close(ended)
 				}
 				start := time.Now()
 				gone := finish(ended, func() {
-					killed = true
+					killed.Store(true)
 					if c.dies {
 						close(ended)
 					}
 				})
-				if took := time.Since(start); gone != c.gone || killed != c.killed || took != c.takes {
-					t.Errorf("gone %v, killed %v, after %v", gone, killed, took)
+				if took := time.Since(start); gone != c.gone || killed.Load() != c.killed || took != c.takes {
+					t.Errorf("gone %v, killed %v, after %v", gone, killed.Load(), took)
 				}
 			})
 		})
