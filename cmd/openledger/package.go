@@ -20,6 +20,7 @@ import (
 	"github.com/openledger/openledger/internal/content"
 	"github.com/openledger/openledger/ledger/state"
 	"github.com/openledger/openledger/ledger/tx"
+	"github.com/openledger/openledger/rpc"
 	"github.com/openledger/openledger/rpc/api"
 	"github.com/openledger/openledger/rpc/client"
 )
@@ -31,6 +32,9 @@ type sent struct {
 	bytes   uint64
 }
 
+// maxPackage is a little less than what a node takes in one upload.
+const maxPackage = rpc.MaxUpload - 1<<30
+
 // sendPackage streams a package to the node; nothing of it is held in memory or
 // written to disk here.
 func sendPackage(ctx context.Context, c *client.Client, p *pack.Package, progress io.Writer) (sent, error) {
@@ -39,6 +43,10 @@ func sendPackage(ctx context.Context, c *client.Client, p *pack.Package, progres
 	for _, t := range p.Weights.Tensors {
 		count.total += t.Bytes()
 	}
+	if count.total > maxPackage {
+		return sent{}, usage("the model has %.1f GiB of weights; a node takes %d GiB", float64(count.total)/(1<<30), maxPackage>>30)
+	}
+	fmt.Fprint(progress, "reading the weights ")
 	var root [32]byte
 	ended := make(chan error, 1)
 	go func() {
