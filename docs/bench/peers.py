@@ -20,7 +20,7 @@ PEERS = {  # name: package, version, how to install it
     "torch": ("torch", "2.15.0", "pip install torch==2.15.0 numpy==2.4.6"),
     "llama.cpp": ("llama-cpp-python", "0.3.36", "CMAKE_ARGS=-DGGML_NATIVE=ON pip install llama-cpp-python==0.3.36 gguf==0.19.0"),
 }
-NOTES, FUSED = [], []
+NOTES, FUSED, ONLY = [], [], [""]
 
 
 def sh(*command, threads=None, folder=".", **env):
@@ -91,10 +91,13 @@ def alone(threads):
 
 def beside(what, unit, threads, pairs, ours, theirs, peer, target=None):
     """One row: pairs of rates, ours first."""
+    if not re.search(ONLY[0], what):
+        return False
     runs = [(ours(), theirs()) for _ in range(pairs)]
     ratios = sorted(o / t for o, t in runs)
     us, them = (statistics.median(r[i] for r in runs) for i in (0, 1))
     row(what, threads, f"{us:.1f} {unit}", f"{peer} {them:.1f}", statistics.median(ratios), target, f" ({ratios[0]:.2f}–{ratios[-1]:.2f})")
+    return True
 
 
 def openblas(threads, pairs):
@@ -139,8 +142,8 @@ def llama(threads, pairs):
 
     for t in threads:
         for what, flags, file, target in ("fx/1", (), "f32", 0.8), ("fx/int8", ("--int8",), "q8_0", 0.7):
-            beside(f"decoding, 97 M weights, {what}", "tokens/s", t, pairs, lambda: generate(t, *flags), lambda: peer(t, file), "llama.cpp " + file.upper(), target)
-            if file == "f32":  # the same model, then
+            ran = beside(f"decoding, 97 M weights, {what}", "tokens/s", t, pairs, lambda: generate(t, *flags), lambda: peer(t, file), "llama.cpp " + file.upper(), target)
+            if ran and file == "f32":  # the same model, then
                 same = next((i for i, (o, p) in enumerate(zip(said["ours"], said["theirs"])) if o != p), most)
                 NOTES.append(f"fx/1 and llama.cpp F32, {t} threads: the first {same} of {most} greedy tokens are equal")
 
@@ -150,9 +153,11 @@ def main():
     p.add_argument("--peers", nargs="*", default=[], metavar="PEER", help=f"any of: {' '.join(PEERS)}; none: the machine's own limits")
     p.add_argument("--threads", nargs="*", type=int, default=sorted({1, os.cpu_count()}))
     p.add_argument("--pairs", type=int, default=5)
+    p.add_argument("--only", default="", metavar="REGEXP", help="the rows beside peers whose first column matches")
     p.add_argument("--fused", action="store_true", help="PyTorch with its fused optimizers, which are not its default")
     a = p.parse_args()
     FUSED.extend(["--fused"] * a.fused)
+    ONLY[0] = a.only
     if not a.peers:
         return alone(a.threads)
     found = {}
