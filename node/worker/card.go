@@ -80,15 +80,26 @@ func onCards(o Options, stop func() bool, r run) (Output, bool, error) {
 	return Output{}, false, nil
 }
 
-// processor gives a run without a device this machine's threads, and one on a card
-// the same to watch it.
-func processor(o Options, r func(d, watch gpu.Device, stop func() bool) (Output, error)) run {
+// Multiply-adds of a step, or of an answer's token, below which one thread is faster
+// than several that wait for each other, most of all where others work too.
+const (
+	aloneStep  = 1 << 26
+	aloneToken = 1 << 22
+)
+
+// processor gives a run without a device this machine's threads, or one of them, and
+// one on a card the same to watch it.
+func processor(o Options, alone bool, r func(d, watch gpu.Device, stop func() bool) (Output, error)) run {
 	return func(card gpu.Device, stop func() bool) (Output, error) {
 		memory := o.Memory
 		if memory == 0 {
 			memory = cpu.Available()
 		}
-		own, err := cpu.New(cpu.Options{Memory: memory, Force: os.Getenv("OPENLEDGER_CPU")})
+		threads := 0
+		if alone {
+			threads = 1
+		}
+		own, err := cpu.New(cpu.Options{Memory: memory, Threads: threads, Force: os.Getenv("OPENLEDGER_CPU")})
 		if err != nil {
 			return Output{}, err
 		}

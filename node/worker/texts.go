@@ -47,7 +47,8 @@ func executeLearn(in Inputs, o Options) (Output, error) {
 	if err != nil {
 		return Output{}, fmt.Errorf("%w: %w", ErrTask, err)
 	}
-	return onDevices(o, processor(o, func(d, watch gpu.Device, stop func() bool) (Output, error) {
+	alone := j.Spec.Cost()/j.Spec.Steps < aloneStep
+	return onDevices(o, processor(o, alone, func(d, watch gpu.Device, stop func() bool) (Output, error) {
 		hooks := tune.Options{File: o.File, Stop: stop}
 		if o.Progress != nil {
 			hooks.Segment = func(p train.Progress) { o.Progress(p.Segment, p.Segments) }
@@ -80,7 +81,7 @@ func executeAsk(in Inputs, o Options) (Output, error) {
 	if !j.Spec.Text() {
 		o.Cards = nil // a processor is fast enough
 	}
-	return onDevices(o, processor(o, func(d, watch gpu.Device, stop func() bool) (Output, error) {
+	return onDevices(o, processor(o, in.perToken() < aloneToken, func(d, watch gpu.Device, stop func() bool) (Output, error) {
 		res, err := ask.Run(j, d, ask.Options{File: o.File, Stop: stop, Progress: o.Progress, Watch: watch})
 		if err != nil {
 			return Output{}, err
@@ -88,6 +89,15 @@ func executeAsk(in Inputs, o Options) (Output, error) {
 		return Output{Verdict: task.Verdict{Root: res.Commitment.Root, OutputRoot: res.Root}, Segments: res.Commitment.Segments,
 			Blob: res.Blob, Content: content.Sum(res.Blob), Leaves: res.Leaves}, nil
 	}))
+}
+
+// perToken is about how many multiply-adds a token of an answer takes: one for each
+// weight, of which there are four bytes or less.
+func (in Inputs) perToken() uint64 {
+	if in.Base != nil {
+		return in.Base.Record.Bytes / 4
+	}
+	return in.Model.Record.Bytes / 4
 }
 
 // models opens what is asked.

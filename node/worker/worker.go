@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 
 	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/cpu"
@@ -177,6 +178,9 @@ func (w *Worker) do(ctx context.Context, id tx.ID, t task.Task) error {
 	opt, err := w.options(ctx, id, lie)
 	if err != nil {
 		return err
+	}
+	if _, err := os.Stat(opt.File); opt.File != "" && err == nil {
+		w.log.Info("task goes on from what was saved", "id", id)
 	}
 	out, err := Execute(in, opt)
 	if err != nil {
