@@ -91,7 +91,7 @@ func TestALearningTaskSurvivesTheDeathOfItsNode(t *testing.T) {
 	if err != nil || !strings.Contains(string(log), "task goes on from what was saved") {
 		t.Errorf("the worker began anew: %v", err)
 	}
-	v, _, err := worker.Verify(t.Context(), n.Nodes[1].Client(), id, nil)
+	v, _, err := worker.Verify(t.Context(), n.Nodes[1].Client(), id, worker.Options{})
 	if err != nil || !v.Equal {
 		t.Errorf("replayed from node 1: %+v, %v", v, err)
 	}
