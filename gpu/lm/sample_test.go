@@ -3,8 +3,11 @@
 package lm
 
 import (
+	"cmp"
 	"errors"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -144,4 +147,60 @@ func naive(s Sampling, logits []float32, at uint64) uint32 {
 		}
 	}
 	return uint32(ids[order[0]])
+}
+
+func TestDescendingIsASortByValueThenPlace(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		x := make([]float32, rapid.IntRange(0, 6000).Draw(t, "n"))
+		for i := range x {
+			switch x[i] = math.Float32frombits(r.Uint32()); r.IntN(4) {
+			case 0:
+				x[i] = float32(r.IntN(9) - 4)
+			case 1:
+				x[i] = float32(math.Copysign(0, float64(r.IntN(2))-1))
+			}
+		}
+		want := make([]uint32, len(x))
+		for i := range want {
+			want[i] = uint32(i)
+		}
+		slices.SortStableFunc(want, func(a, b uint32) int { return cmp.Compare(x[b], x[a]) })
+		if got := descending(x); !slices.Equal(got, want) {
+			t.Fatalf("%d values are out of order", len(x))
+		}
+	})
+}
+
+// TestINF02LargeVocabularies has more logits than one reduction takes.
+func TestINF02LargeVocabularies(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	z := make([]float32, 4200)
+	for i := range z {
+		z[i] = float32(math.Round(r.NormFloat64()*64) / 16)
+	}
+	s := Sampling{Temperature: 1.3, TopK: 50, TopP: 0.9}
+	if got, err := s.Pick(z, 7); err != nil || got != naive(s, z, 7) {
+		t.Fatalf("%d, %v; by the clause %d", got, err, naive(s, z, 7))
+	}
+	if a, b := reduce(z, vectors().RedSum), fx.RedSum(z); a != b {
+		t.Fatalf("the sum of %d values is %g, want %g", len(z), a, b)
+	}
+}
+
+func BenchmarkPick(b *testing.B) {
+	r := rand.New(rand.NewPCG(3, 3))
+	z := make([]float32, 128_000)
+	for i := range z {
+		z[i] = float32(r.NormFloat64())
+	}
+	for name, s := range map[string]Sampling{"greatest": {}, "all": {Temperature: 1}, "top 40": {Temperature: 1, TopK: 40}, "top 0.9": {Temperature: 1, TopP: 0.9}} {
+		b.Run(name, func(b *testing.B) {
+			for i := uint64(0); b.Loop(); i++ {
+				if _, err := s.Pick(z, i); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
