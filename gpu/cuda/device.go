@@ -80,7 +80,9 @@ func Open(card Card, memory uint64) (gpu.Device, error) {
 
 func (d *Device) prepare() (err error) {
 	if d.base, err = cu.MemAlloc(int64(d.memory)); err != nil {
-		return fmt.Errorf("%w: %d bytes of %s: %w", gpu.ErrMemory, d.memory, d.card.Name, err)
+		left, _, _ := cu.MemInfo()
+		return fmt.Errorf("%w: %s has %.1f GiB free, %.1f were wanted; give less with --gpu-mem, or end what holds the rest: %w",
+			gpu.ErrMemory, d.card.Name, float64(left)/(1<<30), float64(d.memory)/(1<<30), err)
 	}
 	d.arena = newArena(d.memory)
 	images := []string{kernels.PTX}

@@ -97,7 +97,7 @@ func TestGPU10MemoryIsWhatWasGiven(t *testing.T) {
 	if !inChild(t, fakecuda.Memory+"=1000000") {
 		return
 	}
-	if _, err := cuda.Open(cuda.Card{Major: 8}, 2_000_000); !errors.Is(err, gpu.ErrMemory) {
+	if _, err := cuda.Open(cuda.Card{Major: 8}, 2_000_000); !errors.Is(err, gpu.ErrMemory) || !strings.Contains(err.Error(), "--gpu-mem") {
 		t.Fatalf("more than the card has: %v", err)
 	}
 	d := open(t, 500_000)

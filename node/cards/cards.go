@@ -254,7 +254,7 @@ func (c *Cards) measure(ctx context.Context, k *card) {
 	k.Temperature = t
 	switch {
 	case err != nil:
-		k.hot = "its temperature cannot be read: " + firstLine(err.Error())
+		k.hot = "its temperature cannot be read (--gpu-max-temp 0 does without): " + firstLine(err.Error())
 	case t >= limit:
 		k.hot = fmt.Sprintf("it is hot: the limit is %d °C", limit)
 	case t <= limit-cooler:
