@@ -21,9 +21,6 @@ type Card struct {
 // Least compute capability that the kernels are compiled for.
 const leastMajor, leastMinor = 7, 5
 
-// tensorMajor is the least that the kernels for tensor cores are compiled for.
-const tensorMajor = 8
-
 // Usable says whether the kernels run on the card.
 func (c Card) Usable() bool {
 	return c.Major > leastMajor || c.Major == leastMajor && c.Minor >= leastMinor

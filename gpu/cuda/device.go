@@ -86,7 +86,7 @@ func (d *Device) prepare() (err error) {
 	}
 	d.arena = newArena(d.memory)
 	images := []string{kernels.PTX}
-	if d.card.Major >= tensorMajor {
+	if d.card.Major >= kernels.TensorMajor {
 		images = append(images, kernels.Tensor)
 	}
 	for _, image := range images {
@@ -222,7 +222,7 @@ func (d *Device) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
 		return fmt.Errorf("%s: output: %w", n.Op, err)
 	}
 	var args [kernels.Params]uint64
-	tensor := d.card.Major >= tensorMajor
+	aligned := true
 	for k, b := range in {
 		m, err := d.own(b)
 		if err != nil {
@@ -231,14 +231,14 @@ func (d *Device) Run(n program.Node, in []gpu.Buffer, out gpu.Buffer) error {
 		if k < kernels.MaxIn {
 			args[kernels.MaxAttrs+k] = uint64(m.at)
 		}
-		tensor = tensor && (m.typ != fx.I8 || uint64(m.at)%kernels.TensorAlign == 0)
+		aligned = aligned && (m.typ != fx.I8 || uint64(m.at)%kernels.Align == 0)
 	}
 	sig, err := gpu.Check(n, in, out)
 	if err != nil {
 		return err
 	}
 	args[kernels.MaxAttrs+kernels.MaxIn] = uint64(y.at)
-	for _, l := range kernels.Plan(n.Op, n.Attrs, sig, tensor) {
+	for _, l := range kernels.Plan(n.Op, n.Attrs, sig, d.card.Major, aligned) {
 		f, ok := d.functions[l.Kernel]
 		if !ok {
 			return fmt.Errorf("%w: no kernel %s", gpu.ErrUnsupported, l.Kernel)

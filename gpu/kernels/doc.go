@@ -10,7 +10,7 @@
 // than internal/fx, uses a float atomic, an approximation, or splits a chain.
 // `make ptx` compiles; `make ptx-check` compares the bytes with the committed ones.
 //
-//	for _, l := range kernels.Plan(node.Op, node.Attrs, sig, true) {
+//	for _, l := range kernels.Plan(node.Op, node.Attrs, sig, 8, true) {
 //		// launch l.Kernel for items 0 … l.Items−1
 //	}
 //

@@ -23,6 +23,9 @@ var (
 //go:embed src/*.h
 var Source embed.FS
 
+// TensorMajor is the least compute capability of the image Tensor.
+const TensorMajor = 8
+
 // Params is how many parameters of 8 bytes each kernel takes: MaxAttrs attributes,
 // MaxIn inputs, the output, the first item, how many items.
 const (
@@ -47,19 +50,20 @@ const (
 	gemmTile   = 128
 	thinTile   = 32 // columns
 	thinRows   = 8  // at most
+	thinStep   = 16 // codes along k
 	int8Tile   = 32
 	tensorTile = 128
 	tensorStep = 32 // codes along k
 )
 
-// TensorAlign is what the addresses of codes must be a multiple of for the kernels of
-// the image Tensor, in bytes.
-const TensorAlign = 16
+// Align is what the addresses of all codes of a launch are a multiple of if they are
+// aligned, in bytes.
+const Align = 16
 
-// Plan says which kernels compute an operation, in order; tensor is whether those of
-// the image Tensor may: compute capability 8.0 or newer, inputs at multiples of
-// TensorAlign. The attributes must have passed fx.Check; sig is what it gave.
-func Plan(op fx.Op, attrs []uint64, sig fx.Sig, tensor bool) []Launch {
+// Plan says which kernels compute an operation, in order, on a card of compute
+// capability major; from TensorMajor on it has the image Tensor. aligned: all codes
+// are. The attributes must have passed fx.Check; sig is what it gave.
+func Plan(op fx.Op, attrs []uint64, sig fx.Sig, major int, aligned bool) []Launch {
 	l := Launch{Kernel: "ol_" + op.String(), Attrs: attrs, Items: sig.Out.Len, Threads: 256, PerBlock: 256}
 	switch op {
 	case fx.OpRedSum, fx.OpRedSumSq, fx.OpRedMax: // a warp per partial
@@ -76,10 +80,16 @@ func Plan(op fx.Op, attrs []uint64, sig fx.Sig, tensor bool) []Launch {
 		}
 	case fx.OpGemmI8:
 		k, g, tile := attrs[2], attrs[3], uint64(int8Tile)
-		if tensor && k%tensorStep == 0 && (g%tensorStep == 0 || g >= k) {
+		whole := func(n uint64) bool { return aligned && k%n == 0 && (g%n == 0 || g >= k) }
+		l.PerBlock = 1
+		if attrs[0] <= thinRows && whole(thinStep) {
+			l.Kernel, l.Threads, l.Items = "ol_gemm_i8_thin", 128, ceil(attrs[1], thinTile)
+			break
+		}
+		if major >= TensorMajor && whole(tensorStep) {
 			l.Kernel, tile = "ol_gemm_i8_tensor", tensorTile
 		}
-		l.Items, l.PerBlock = ceil(attrs[0], tile)*ceil(attrs[1], tile), 1
+		l.Items = ceil(attrs[0], tile) * ceil(attrs[1], tile)
 	case fx.OpScatterChain: // ids that nobody has keep +0
 		zero := Launch{Kernel: "ol_fill", Attrs: []uint64{uint64(fx.F32), sig.Out.Len, 0}, Items: sig.Out.Len, Threads: 256, PerBlock: 256}
 		l.Items = attrs[0] * attrs[2]

@@ -40,8 +40,8 @@ func TestGPU10SlicesAreAllItemsOnce(t *testing.T) {
 func TestGPU06PlansNameKernelsThatExist(t *testing.T) {
 	names := slices.Concat(kernels.Names(kernels.PTX), kernels.Names(kernels.Tensor))
 	planned := map[string]bool{"ol_peak": true}
-	plan := func(op fx.Op, attrs []uint64, tensor bool) {
-		for _, l := range kernels.Plan(op, attrs, fx.Sig{}, tensor) {
+	plan := func(op fx.Op, attrs []uint64, aligned bool) {
+		for _, l := range kernels.Plan(op, attrs, fx.Sig{}, kernels.TensorMajor, aligned) {
 			planned[l.Kernel] = true
 			if !slices.Contains(names, l.Kernel) {
 				t.Errorf("%s: no kernel %s", op, l.Kernel)
@@ -60,6 +60,7 @@ func TestGPU06PlansNameKernelsThatExist(t *testing.T) {
 	plan(fx.OpGemm, []uint64{1, 2, 3, 4, 1, fx.NoLimit, 0}, true)
 	plan(fx.OpGemm, []uint64{1, 9, 3, 4, 1, fx.NoLimit, 0}, true)
 	plan(fx.OpGemmI8, []uint64{2, 3, 64, 32}, true)
+	plan(fx.OpGemmI8, []uint64{9, 3, 64, 32}, true)
 	plan(fx.OpGemmI8, []uint64{2, 3, 64, 32}, false)
 	for _, name := range names {
 		if !planned[name] {

@@ -238,6 +238,76 @@ KERNEL(gemm_thin, 128) {
 	for (u64 t = first + blockx(); t < first + count; t += blocks()) thin(a, x, y, t, stages);
 }
 
+// The same for codes: 512 of them at a time. Only for k and g that are multiples of 16
+// and codes at addresses that are.
+typedef u32 word4 __attribute__((vector_size(16)));
+typedef struct { u32 a[FEW][RUN], b[COLS][STRIDE]; } thin_codes;
+
+FN word4 fetch_codes(const void *rows, u64 row, u64 nrows, u32 w, u32 words) {
+	word4 v = {0, 0, 0, 0};
+	if (w < words) v = *(const word4 *)((const u32 *)rows + (row < nrows ? row : nrows - 1) * words + w);
+	return v;
+}
+
+// What the dots of group s of column col are multiplied by, for two rows.
+FN void thin_scales(const u64 *a, const void *const *x, u64 row, u64 col, u64 groups, u64 s, float f[2]) {
+	float w = col < a[1] && s < groups ? LF(3, col * groups + s) : 0.0f;
+	EACH(i, 2) f[i] = row + i < a[0] && s < groups ? LF(1, (row + i) * groups + s) * w : 0.0f;
+}
+
+FN void thin_dot(i32 dot[2], const u32 *p, const u32 *q, const u32 *w) {
+	word4 u = *(const word4 *)p, v = *(const word4 *)q, z = *(const word4 *)w;
+	EACH(e, 4) {
+		dot[0] = dot4(dot[0], u[e], z[e]);
+		dot[1] = dot4(dot[1], v[e], z[e]);
+	}
+}
+
+FN void thin_i8(const u64 *a, const void *const *x, void *y, u64 t, thin_codes *stages) {
+	u64 m = a[0], n = a[1], groups = ceil_div(a[2], a[3]), n0 = t * COLS, group = 0;
+	u32 words = (u32)(a[2] / 4), size = a[3] < a[2] ? (u32)(a[3] / 4) : words, left = size, half = 0;
+	u32 warp = thread() / 32, lane = thread() % 32;
+	float acc[2] = {0.0f, 0.0f}, scale[2];
+	i32 dot[2] = {0, 0};
+	word4 av[2], bv[8];
+	EACH(i, 2) av[i] = fetch_codes(x[0], warp * 2 + i, m, lane * 4, words);
+	EACH(i, 8) bv[i] = fetch_codes(x[2], n0 + i * 4 + warp, n, lane * 4, words);
+	thin_scales(a, x, warp * 2, n0 + lane, groups, 0, scale);
+	for (u32 w0 = 0; w0 < words; w0 += RUN, half ^= 1) {
+		thin_codes *s = &stages[half];
+		EACH(i, 2) *(word4 *)&s->a[warp * 2 + i][lane * 4] = av[i];
+		EACH(i, 8) *(word4 *)&s->b[i * 4 + warp][lane * 4] = bv[i];
+		barrier();
+		u32 next = w0 + RUN + lane * 4;
+		EACH(i, 2) av[i] = fetch_codes(x[0], warp * 2 + i, m, next, words);
+		EACH(i, 8) bv[i] = fetch_codes(x[2], n0 + i * 4 + warp, n, next, words);
+		if (warp * 2 >= m) continue;
+		u32 have = words - w0 < RUN ? words - w0 : RUN;
+		const u32 *p = s->a[warp * 2], *q = s->a[warp * 2 + 1], *w = s->b[lane];
+		for (u32 d = 0; d < have;) {
+			u32 end = have - d < left ? have : d + left;
+			left -= end - d;
+			for (; d + 16 <= end; d += 16) EACH(c, 4) thin_dot(dot, p + d + c * 4, q + d + c * 4, w + d + c * 4);
+			for (; d < end; d += 4) thin_dot(dot, p + d, q + d, w + d);
+			if (left > 0) continue;
+			EACH(i, 2) {
+				acc[i] = FMA((float)dot[i], scale[i], acc[i]);
+				dot[i] = 0;
+			}
+			u32 rest = words - w0 - end;
+			left = rest < size ? rest : size;
+			thin_scales(a, x, warp * 2, n0 + lane, groups, ++group, scale);
+		}
+	}
+	EACH(i, 2) if (warp * 2 + i < m && n0 + lane < n) SF((warp * 2 + i) * n + n0 + lane, acc[i]);
+	barrier(); // the next columns of this block are written where others may still read
+}
+KERNEL(gemm_i8_thin, 128) {
+	ARGS;
+	__shared__ __attribute__((aligned(16))) thin_codes stages[2];
+	for (u64 t = first + blockx(); t < first + count; t += blocks()) thin_i8(a, x, y, t, stages);
+}
+
 // Quantised GEMM: 32 × 32 outputs per block of 256 threads, 2 × 2 per thread, dots
 // of one group by four codes at a time where rows and groups are whole words.
 // Sums of int32 are exact, so their order is free; groups ascend (FX-07).
