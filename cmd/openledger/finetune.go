@@ -241,7 +241,7 @@ func (a *app) finetune(cmd *cobra.Command, f tuneFlags) error {
 	if _, err := os.Lstat(filepath.Join(f.out, tune.AdapterWeights)); err == nil {
 		return fmt.Errorf("%s holds adapters; choose another folder", f.out)
 	}
-	folder, err := hf.Open(f.base)
+	folder, err := openFolder(f.base)
 	if err != nil {
 		return err
 	}

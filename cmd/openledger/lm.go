@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -94,7 +95,7 @@ func (a *app) generate(cmd *cobra.Command, f generateFlags) (err error) {
 	if !cmd.Flags().Changed("prompt") {
 		return usage("--prompt TEXT is the text to continue; --dataset ID asks a model of the ledger about every row")
 	}
-	folder, err := hf.Open(f.model)
+	folder, err := openFolder(f.model)
 	if err != nil {
 		return err
 	}
@@ -145,6 +146,14 @@ func (a *app) generate(cmd *cobra.Command, f generateFlags) (err error) {
 	return a.print(cmd, out, func(w io.Writer) { fmt.Fprintln(w, left) })
 }
 
+// openFolder opens a model's folder.
+func openFolder(path string) (*hf.Folder, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, &exitError{exitNotFound, fmt.Errorf("no folder %s; a model of the ledger becomes one with `openledger model export NAME --out %s`", path, path)}
+	}
+	return hf.Open(path)
+}
+
 // tokens are the ids of the prompt.
 func (f *generateFlags) tokens(folder *hf.Folder) ([]uint32, error) {
 	if !f.chat {
@@ -175,7 +184,7 @@ func newModelImportCmd(a *app) *cobra.Command {
 			"that names the field. The root stands for all weights: equal roots are equal models.",
 		Example: "  openledger model import ./tinyllama",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := hf.Open(args[0])
+			f, err := openFolder(args[0])
 			if err != nil {
 				return err
 			}

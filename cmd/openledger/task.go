@@ -106,6 +106,9 @@ func newTaskVerifyCmd(a *app) *cobra.Command {
 			if errors.Is(err, worker.ErrNotCommitted) {
 				return &exitError{exitRefused, err}
 			}
+			if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return &exitError{exitNotFinal, fmt.Errorf("the replay is not done after %v; give it more time with --wait", wait)}
+			}
 			if err != nil {
 				return err
 			}
