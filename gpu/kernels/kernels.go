@@ -70,13 +70,11 @@ func Plan(op fx.Op, attrs []uint64, sig fx.Sig, major int, aligned bool) []Launc
 		l.PerBlock = 8
 	case fx.OpGemm:
 		l.Items, l.PerBlock = attrs[0]*ceil(attrs[1], gemmTile)*ceil(attrs[2], gemmTile), 1
-		switch {
-		case attrs[5] == fx.KFrom:
-			l.Kernel = "ol_gemm_from"
-		case attrs[1] <= thinRows:
+		switch limit := attrs[5]; {
+		case attrs[1] <= thinRows && limit != fx.KFrom:
 			l.Kernel, l.Threads, l.Items = "ol_gemm_thin", 128, attrs[0]*ceil(attrs[2], thinTile)
-		case attrs[5] == fx.KBelow:
-			l.Kernel = "ol_gemm_below"
+		case limit != fx.NoLimit:
+			l.Kernel = [...]string{fx.NBelow: "ol_gemm_nbelow", fx.KBelow: "ol_gemm_kbelow", fx.KFrom: "ol_gemm_kfrom"}[limit]
 		}
 	case fx.OpGemmI8:
 		k, g, tile := attrs[2], attrs[3], uint64(int8Tile)

@@ -56,6 +56,7 @@ func TestGPU06PlansNameKernelsThatExist(t *testing.T) {
 		plan(op, ones, true)
 	}
 	plan(fx.OpGemm, []uint64{1, 9, 3, 4, 1, fx.KBelow, 1}, true)
+	plan(fx.OpGemm, []uint64{1, 9, 3, 4, 1, fx.NBelow, 1}, true)
 	plan(fx.OpGemm, []uint64{1, 2, 3, 4, 1, fx.KFrom, 1}, true)
 	plan(fx.OpGemm, []uint64{1, 2, 3, 4, 1, fx.NoLimit, 0}, true)
 	plan(fx.OpGemm, []uint64{1, 9, 3, 4, 1, fx.NoLimit, 0}, true)

@@ -134,7 +134,7 @@ static void k_peak(const u64 *a, const void *const *x, void *y, u64 i) { // an i
 		((float *)y)[i * 256 + t] = s;
 	}
 }
-static const kernel kernels[] = {OPS(ITEM) TILED(BLOCK) BLOCK(gemm_thin) BLOCK(gemm_i8_thin) BLOCK(gemm_below) BLOCK(gemm_from) BLOCK(gemm_i8_tensor) ITEM(peak)};
+static const kernel kernels[] = {OPS(ITEM) TILED(BLOCK) BLOCK(gemm_thin) BLOCK(gemm_i8_thin) BLOCK(gemm_nbelow) BLOCK(gemm_kbelow) BLOCK(gemm_kfrom) BLOCK(gemm_i8_tensor) ITEM(peak)};
 
 // What the fibers of a launch run.
 static together now;

@@ -28,25 +28,36 @@ KERNEL(red_max, 256) { ARGS; warp_red(a, x, y, first, count, fbits(0xff800000u),
 enum { TILE = 128, DEPTH = 8, PITCH = TILE + 4 };
 
 typedef float stage[DEPTH][PITCH];
-typedef struct { u64 b, m0, n0; } tile_at;
+typedef struct { u32 b, m0, n0; } tile_at; // dimensions are below 2³¹
 
 FN tile_at gemm_tile(const u64 *a, u64 t) {
 	u64 tm = ceil_div(a[1], TILE), tn = ceil_div(a[2], TILE);
-	tile_at p = {t / (tm * tn), t / tn % tm * TILE, t % tn * TILE};
+	tile_at p = {(u32)(t / (tm * tn)), (u32)(t / tn % tm * TILE), (u32)(t % tn * TILE)};
 	return p;
 }
 
 // The terms from … to−1 of k that any output of a tile has: with limits, a part of
-// all. from is a multiple of DEPTH.
-FN void gemm_range(const u64 *a, const void *const *x, tile_at p, u32 *from, u32 *to) {
-	u64 low = a[3], high = 0;
-	for (u64 row = p.m0; row < a[1] && row < p.m0 + TILE; row++) {
-		u64 l = gemm_limit(a, x, p.b, row);
+// all. from is a multiple of DEPTH. Each lane looks at 4 rows; range is shared.
+FN void gemm_range(const u64 *a, const void *const *x, tile_at p, u32 side, u32 *range, u32 *from, u32 *to) {
+	u32 low = (u32)a[3], high = 0;
+	EACH(i, TILE / 32) {
+		u64 row = p.m0 + thread() % 32 + i * 32;
+		u32 l = (u32)gemm_limit(a, x, p.b, row < a[1] ? row : a[1] - 1);
 		low = l < low ? l : low;
 		high = l > high ? l : high;
 	}
-	*from = a[5] == 3 ? (u32)low / DEPTH * DEPTH : 0;
-	*to = a[5] == 2 ? (u32)high : a[5] == 1 && p.n0 >= high ? 0 : (u32)a[3];
+	for (int w = 16; w; w /= 2) {
+		u32 l = ubits(down(fbits(low), w)), h = ubits(down(fbits(high), w));
+		low = l < low ? l : low;
+		high = h > high ? h : high;
+	}
+	if (thread() == 0) {
+		range[0] = low;
+		range[1] = high;
+	}
+	barrier();
+	*from = side == 3 ? range[0] / DEPTH * DEPTH : 0;
+	*to = side == 2 ? range[1] : side == 1 && p.n0 >= range[1] ? 0 : (u32)a[3];
 }
 
 // Four neighbouring terms of a row of each operand, in one load where rows are whole
@@ -91,13 +102,13 @@ FN void gemm_term(float acc[8][8], const float *ad, const float *bd, place_of at
 	}
 }
 
-FN void gemm_store(const u64 *a, const void *const *x, void *y, tile_at p, place_of at, float acc[8][8]) {
+FN void gemm_store(const u64 *a, const void *const *x, void *y, tile_at p, place_of at, u32 side, float acc[8][8]) {
 	u64 m = a[1], n = a[2];
 	int fours = n % 4 == 0 && (u64)y % 16 == 0;
 	EACH(i, 8) {
 		u64 row = p.m0 + at.row + gemm_row(i);
 		if (row >= m) continue;
-		u64 end = a[5] == 1 ? gemm_limit(a, x, p.b, row) : n;
+		u64 end = side == 1 ? gemm_limit(a, x, p.b, row) : n;
 		EACH(h, 2) {
 			u64 col = p.n0 + at.col + h * 32, to = (p.b * m + row) * n + col;
 			four v;
@@ -108,12 +119,12 @@ FN void gemm_store(const u64 *a, const void *const *x, void *y, tile_at p, place
 	}
 }
 
-// side is the attribute limit where it bounds k (KBelow, KFrom), else 0.
-FN void gemm(const u64 *a, const void *const *x, void *y, u64 t, u32 side, stage *as, stage *bs) {
+// side is the attribute limit, known when this is compiled.
+FN void gemm(const u64 *a, const void *const *x, void *y, u64 t, u32 side, stage *as, stage *bs, u32 *range) {
 	tile_at p = gemm_tile(a, t);
 	u64 m = a[1], n = a[2];
-	u32 k = (u32)a[3], from = 0, to = k, limit[8]; // dimensions are below 2³¹
-	if (a[5]) gemm_range(a, x, p, &from, &to);
+	u32 k = (u32)a[3], from = 0, to = k, limit[8];
+	if (side) gemm_range(a, x, p, side, range, &from, &to);
 	u32 load_row = thread() / 2, load_k = thread() % 2 * 4;
 	u64 ar = p.m0 + load_row, br = p.n0 + load_row; // a row that is not there is read as the last
 	const float *arow = (const float *)x[0] + (p.b * m + (ar < m ? ar : m - 1)) * k;
@@ -123,7 +134,7 @@ FN void gemm(const u64 *a, const void *const *x, void *y, u64 t, u32 side, stage
 	float acc[8][8];
 	EACH(i, 8) {
 		u64 row = p.m0 + at.row + gemm_row(i);
-		if (side) limit[i] = row < m ? (u32)gemm_limit(a, x, p.b, row) : 0;
+		if (side > 1) limit[i] = row < m ? (u32)gemm_limit(a, x, p.b, row) : 0;
 		EACH(j, 8) acc[i][j] = 0.0f;
 	}
 	four av = {0.0f, 0.0f, 0.0f, 0.0f}, bv = av;
@@ -142,18 +153,20 @@ FN void gemm(const u64 *a, const void *const *x, void *y, u64 t, u32 side, stage
 			for (u32 d = 0; d < to - k0; d++) gemm_term(acc, as[half][d], bs[half][d], at, k0 + d, limit, side);
 		}
 	}
-	gemm_store(a, x, y, p, at, acc);
+	gemm_store(a, x, y, p, at, side, acc);
 	barrier(); // the next tile of this block writes what others may still read
 }
 
 #define GEMM(side) \
 	ARGS; \
 	__shared__ __attribute__((aligned(16))) stage as[2], bs[2]; \
-	for (u64 t = first + blockx(); t < first + count; t += blocks()) gemm(a, x, y, t, side, as, bs)
+	__shared__ u32 range[2]; \
+	for (u64 t = first + blockx(); t < first + count; t += blocks()) gemm(a, x, y, t, side, as, bs, range)
 
 KERNEL(gemm_nt, 256, 2) { GEMM(0); }
-KERNEL(gemm_below, 256) { GEMM(2); }
-KERNEL(gemm_from, 256) { GEMM(3); }
+KERNEL(gemm_nbelow, 256) { GEMM(1); }
+KERNEL(gemm_kbelow, 256) { GEMM(2); }
+KERNEL(gemm_kfrom, 256) { GEMM(3); }
 
 // GEMM of at most 8 rows, as the steps of a language model are: the weights are read
 // once and nothing else takes time. 32 columns per block of 4 warps, 128 terms at a
