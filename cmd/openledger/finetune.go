@@ -235,11 +235,8 @@ func (a *app) finetune(cmd *cobra.Command, f tuneFlags) error {
 	if f.data == "" || f.out == "" {
 		return usage("finetune takes --data FILE.txt and --out DIR on this machine, or --datanet NAME or --dataset ID as a task of the network")
 	}
-	if err := safetensors.Vacant(f.out); err != nil {
+	if err := vacant(f.out); err != nil {
 		return err
-	}
-	if _, err := os.Lstat(filepath.Join(f.out, tune.AdapterWeights)); err == nil {
-		return fmt.Errorf("%s holds adapters; choose another folder", f.out)
 	}
 	folder, err := openFolder(f.base)
 	if err != nil {
@@ -353,7 +350,7 @@ func (a *app) trainNano(cmd *cobra.Command, f learnFlags, vocab int) error {
 	if err := checkNano(&f, vocab); err != nil {
 		return err
 	}
-	if err := safetensors.Vacant(f.out); err != nil {
+	if err := vacant(f.out); err != nil {
 		return err
 	}
 	text, err := readText(f.data)

@@ -51,6 +51,17 @@ func (f *learnFlags) describe(ctx context.Context, c *client.Client, t *taskFlag
 	return d, err
 }
 
+// postable refuses a folder that what is learned has no room in, before anything is
+// paid, and what only a run on this machine has.
+func (f *learnFlags) postable(cmd *cobra.Command) error {
+	if f.out != "" {
+		if err := vacant(f.out); err != nil {
+			return err
+		}
+	}
+	return notHere(cmd)
+}
+
 // notHere refuses what only a run on this machine has.
 func notHere(cmd *cobra.Command) error {
 	for _, name := range []string{"data", "device", "memory", "micro-batch", "merged", "prompt", "adapters", "chat", "chat-template"} {
@@ -66,7 +77,7 @@ func (a *app) postNano(cmd *cobra.Command, t *taskFlags, f *learnFlags, vocab in
 	if err := checkNano(f, vocab); err != nil {
 		return err
 	}
-	if err := notHere(cmd); err != nil {
+	if err := f.postable(cmd); err != nil {
 		return err
 	}
 	net := lm.NetOf(nanoConfig(vocab, f.tokens).Arch, f.tokens)
@@ -77,7 +88,7 @@ func (a *app) postNano(cmd *cobra.Command, t *taskFlags, f *learnFlags, vocab in
 
 // postFinetune posts the tuning of a model of the ledger.
 func (a *app) postFinetune(cmd *cobra.Command, t *taskFlags, f *tuneFlags) error {
-	if err := notHere(cmd); err != nil {
+	if err := f.postable(cmd); err != nil {
 		return err
 	}
 	return a.postTask(cmd, t, func(ctx context.Context, c *client.Client) (*tx.TrainDescriptor, error) {

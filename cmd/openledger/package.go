@@ -104,12 +104,8 @@ func (s saved) write(w io.Writer) {
 // download that was broken off goes on with the same command.
 func (a *app) saveModel(ctx context.Context, cmd *cobra.Command, o object, language bool, out string) (saved, error) {
 	s := saved{Out: out, Bytes: o.Bytes, Root: fmt.Sprintf("0x%x", o.Root)}
-	err := safetensors.Vacant(out)
-	if _, e := os.Lstat(filepath.Join(out, pack.AdapterWeights)); e == nil {
-		err = fmt.Errorf("%s holds adapters; choose another folder", out)
-	}
-	if err != nil {
-		return s, &exitError{exitUsage, err}
+	if err := vacant(out); err != nil {
+		return s, err
 	}
 	if !language {
 		s.Kind = "model of tables"
@@ -119,13 +115,26 @@ func (a *app) saveModel(ctx context.Context, cmd *cobra.Command, o object, langu
 		return s, err
 	}
 	file := filepath.Join(out, "download.package")
-	if err := a.download(ctx, cmd, o, file); err != nil {
+	err := a.download(ctx, cmd, o, file)
+	if err != nil {
 		return s, err
 	}
 	if s.Kind, err = unpack(file, o.Root, out); err != nil {
 		return s, err
 	}
 	return s, os.Remove(file)
+}
+
+// vacant wants a folder that holds neither a model nor adapters.
+func vacant(out string) error {
+	err := safetensors.Vacant(out)
+	if _, e := os.Lstat(filepath.Join(out, pack.AdapterWeights)); e == nil {
+		err = fmt.Errorf("%s holds adapters; choose another folder", out)
+	}
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	return nil
 }
 
 // download fetches content into a file that a former try may have begun or finished.
