@@ -155,11 +155,15 @@ type block struct {
 }
 
 func (b *block) run(r runner, panels int) {
-	if panels <= 2 {
-		r.own().Run(panels, func(_ *Worker, i int) { b.packA(i) })
-	} else {
-		r.Run(panels, func(_ *Worker, i int) { b.packA(i) })
+	group := 1 // panels of a job
+	if b.TA {
+		group = min(packGroup, (panels+r.Threads()-1)/r.Threads())
 	}
+	packs := r
+	if panels <= 2 {
+		packs = r.own()
+	}
+	packs.Run((panels+group-1)/group, func(_ *Worker, i int) { b.packA(i*group, min((i+1)*group, panels)) })
 	cols := (b.N + b.nr - 1) / b.nr
 	split := 1 // parts of A per panel of B, where B has too few panels for the threads
 	if t := r.Threads(); t > 1 && cols < 4*t {
@@ -171,14 +175,24 @@ func (b *block) run(r runner, panels int) {
 	})
 }
 
-// packA packs panel i block by block of k, k-major, as wide as it has rows.
-func (b *block) packA(i int) {
-	m := b.m0 + i*b.mr
-	rows := min(b.mr, b.m1-m)
-	dst := b.a[i*b.stride:][:b.stride]
+// packGroup is how many panels are packed side by side from an operand that lies
+// along its rows, which is then read in longer runs.
+const packGroup = 12
+
+// packA packs panels i … to−1 block by block of k, k-major, as wide as they have rows.
+func (b *block) packA(i, to int) {
+	whole := min(to, (b.m1-b.m0)/b.mr)
 	for k := b.k0; k < b.k1; k += b.kc {
 		kc := min(b.kc, b.k1-k)
-		b.cpu.pack(dst[rows*(k-b.k0):], rows, b.A[at(m, k, b.LDA, b.TA):], b.LDA, rows, kc, b.TA)
+		if b.TA && i < whole {
+			b.cpu.packRows(b.a[i*b.stride+b.mr*(k-b.k0):], b.mr, b.A[at(b.m0+i*b.mr, k, b.LDA, true):], b.LDA, b.mr, kc, whole-i, b.stride)
+		}
+		for p := i; p < to; p++ {
+			if m := b.m0 + p*b.mr; !b.TA || p >= whole {
+				rows := min(b.mr, b.m1-m)
+				b.cpu.pack(b.a[p*b.stride+rows*(k-b.k0):], rows, b.A[at(m, k, b.LDA, b.TA):], b.LDA, rows, kc, b.TA)
+			}
+		}
 	}
 }
 
@@ -218,12 +232,7 @@ func (b *block) panel(w *Worker, j, from, to int) {
 // up to slack floats behind the last row.
 func (c CPU) pack(dst []float32, ldd int, src []float32, ld, rows, kc int, turned bool) {
 	if turned {
-		_, _ = dst[(kc-1)*ldd+(rows+c.width()-1)/c.width()*c.width()-1], src[(kc-1)*ld+rows-1]
-		if c.path == AVX512 {
-			packRowsAVX512(&dst[0], ldd, &src[0], ld, rows, kc)
-		} else {
-			packRowsAVX2(&dst[0], ldd, &src[0], ld, rows, kc)
-		}
+		c.packRows(dst, ldd, src, ld, rows, kc, 1, 0)
 		return
 	}
 	if rows == 1 && ldd == 1 {
@@ -242,6 +251,18 @@ func (c CPU) pack(dst []float32, ldd int, src []float32, ld, rows, kc int, turne
 		for k := whole * w; k < kc; k++ {
 			dst[k*ldd+r] = s[k]
 		}
+	}
+}
+
+// packRows is pack of a turned operand into panels side by side, stride apart: more
+// than one if a panel is no wider than a vector.
+func (c CPU) packRows(dst []float32, ldd int, src []float32, ld, rows, kc, panels, stride int) {
+	w := c.width()
+	_, _ = dst[(panels-1)*stride+(kc-1)*ldd+(rows+w-1)/w*w-1], src[(kc-1)*ld+panels*rows-1]
+	if c.path == AVX512 {
+		packRowsAVX512(&dst[0], ldd, &src[0], ld, rows, kc, panels, stride)
+	} else {
+		packRowsAVX2(&dst[0], ldd, &src[0], ld, rows, kc, panels, stride)
 	}
 }
 

@@ -1108,25 +1108,48 @@ done:
 	VZEROUPPER
 	RET
 
-// func packRowsAVX2(dst *float32, ldd int, src *float32, ld int, rows int, n int)
+// func packRowsAVX2(dst *float32, ldd int, src *float32, ld int, rows int, n int, panels int, stride int)
 // Requires: AVX, AVX2
-TEXT ·packRowsAVX2(SB), NOSPLIT, $0-48
+TEXT ·packRowsAVX2(SB), NOSPLIT, $0-64
 	MOVQ         dst+0(FP), AX
 	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
 	MOVQ         src+16(FP), DX
 	MOVQ         ld+24(FP), BX
-	MOVQ         rows+32(FP), SI
-	MOVQ         n+40(FP), DI
-	SHLQ         $0x02, CX
 	SHLQ         $0x02, BX
-	VMOVD        SI, X0
+	MOVQ         n+40(FP), SI
+	MOVQ         rows+32(FP), DI
+	MOVQ         panels+48(FP), R8
+	MOVQ         stride+56(FP), R9
+	SHLQ         $0x02, R9
+	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
 	VMOVUPS      iota<>+0(SB), Y1
 	VPCMPGTD     Y1, Y0, Y1
 	VMOVUPS      iota<>+32(SB), Y2
 	VPCMPGTD     Y2, Y0, Y0
-	CMPQ         SI, $0x08
-	JLE          narrow
+	CMPQ         DI, $0x08
+	JGT          wide
+	SHLQ         $0x02, DI
+
+narrow:
+	MOVQ DX, R10
+	MOVQ AX, R11
+	MOVQ R8, R12
+
+panel:
+	VMASKMOVPS (R10), Y1, Y0
+	VMOVUPS    Y0, (R11)
+	ADDQ       DI, R10
+	ADDQ       R9, R11
+	DECQ       R12
+	JNE        panel
+	ADDQ       BX, DX
+	ADDQ       CX, AX
+	DECQ       SI
+	JNE        narrow
+	VZEROUPPER
+	RET
 
 wide:
 	VMASKMOVPS (DX), Y1, Y2
@@ -1135,18 +1158,8 @@ wide:
 	VMOVUPS    Y2, 32(AX)
 	ADDQ       BX, DX
 	ADDQ       CX, AX
-	DECQ       DI
+	DECQ       SI
 	JNE        wide
-	VZEROUPPER
-	RET
-
-narrow:
-	VMASKMOVPS (DX), Y1, Y0
-	VMOVUPS    Y0, (AX)
-	ADDQ       BX, DX
-	ADDQ       CX, AX
-	DECQ       DI
-	JNE        narrow
 	VZEROUPPER
 	RET
 

@@ -3242,24 +3242,47 @@ done:
 	VZEROUPPER
 	RET
 
-// func packRowsAVX512(dst *float32, ldd int, src *float32, ld int, rows int, n int)
+// func packRowsAVX512(dst *float32, ldd int, src *float32, ld int, rows int, n int, panels int, stride int)
 // Requires: AVX, AVX512F
-TEXT ·packRowsAVX512(SB), NOSPLIT, $0-48
+TEXT ·packRowsAVX512(SB), NOSPLIT, $0-64
 	MOVQ         dst+0(FP), AX
 	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
 	MOVQ         src+16(FP), DX
 	MOVQ         ld+24(FP), BX
-	MOVQ         rows+32(FP), SI
-	MOVQ         n+40(FP), DI
-	SHLQ         $0x02, CX
 	SHLQ         $0x02, BX
-	VPBROADCASTD SI, Z0
+	MOVQ         n+40(FP), SI
+	MOVQ         rows+32(FP), DI
+	MOVQ         panels+48(FP), R8
+	MOVQ         stride+56(FP), R9
+	SHLQ         $0x02, R9
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	CMPQ         SI, $0x10
-	JLE          narrow
+	CMPQ         DI, $0x10
+	JGT          wide
+	SHLQ         $0x02, DI
+
+narrow:
+	MOVQ DX, R10
+	MOVQ AX, R11
+	MOVQ R8, R12
+
+panel:
+	VMOVUPS.Z (R10), K1, Z0
+	VMOVUPS   Z0, (R11)
+	ADDQ      DI, R10
+	ADDQ      R9, R11
+	DECQ      R12
+	JNE       panel
+	ADDQ      BX, DX
+	ADDQ      CX, AX
+	DECQ      SI
+	JNE       narrow
+	VZEROUPPER
+	RET
 
 wide:
 	VMOVUPS.Z (DX), K1, Z0
@@ -3268,18 +3291,8 @@ wide:
 	VMOVUPS   Z0, 64(AX)
 	ADDQ      BX, DX
 	ADDQ      CX, AX
-	DECQ      DI
+	DECQ      SI
 	JNE       wide
-	VZEROUPPER
-	RET
-
-narrow:
-	VMOVUPS.Z (DX), K1, Z0
-	VMOVUPS   Z0, (AX)
-	ADDQ      BX, DX
-	ADDQ      CX, AX
-	DECQ      DI
-	JNE       narrow
 	VZEROUPPER
 	RET
 

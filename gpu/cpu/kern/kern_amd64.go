@@ -31,10 +31,10 @@ func packAVX512(dst *float32, ldd int, rows *[16]*float32, n int)
 func packAVX2(dst *float32, ldd int, rows *[8]*float32, n int)
 
 //go:noescape
-func packRowsAVX512(dst *float32, ldd int, src *float32, ld, rows, n int)
+func packRowsAVX512(dst *float32, ldd int, src *float32, ld, rows, n, panels, stride int)
 
 //go:noescape
-func packRowsAVX2(dst *float32, ldd int, src *float32, ld, rows, n int)
+func packRowsAVX2(dst *float32, ldd int, src *float32, ld, rows, n, panels, stride int)
 
 //go:noescape
 func peakAVX512(n int)

@@ -9,22 +9,26 @@ func machine() []CPU { return nil }
 
 const noPath = "kern: assembly on a machine without it"
 
-func elemAVX512(op Op, dst, a, b, c, d *float32, n int, s *float32)       { panic(noPath) }
-func elemAVX2(op Op, dst, a, b, c, d *float32, n int, s *float32)         { panic(noPath) }
-func gemmAVX512(mr, kc int, a, b, c *float32, ldc, cols, flags int)       { panic(noPath) }
-func gemmAVX2(mr, kc int, a, b, c *float32, ldc, cols, flags int)         { panic(noPath) }
-func packAVX512(dst *float32, ldd int, rows *[16]*float32, n int)         { panic(noPath) }
-func packAVX2(dst *float32, ldd int, rows *[8]*float32, n int)            { panic(noPath) }
-func packRowsAVX512(dst *float32, ldd int, src *float32, ld, rows, n int) { panic(noPath) }
-func packRowsAVX2(dst *float32, ldd int, src *float32, ld, rows, n int)   { panic(noPath) }
-func peakAVX512(n int)                                                    { panic(noPath) }
-func peakAVX2(n int)                                                      { panic(noPath) }
-func redSumAVX512(x *float32, blocks int, tail *float32) float32          { panic(noPath) }
-func redSumAVX2(x *float32, blocks int, tail *float32) float32            { panic(noPath) }
-func redSumSqAVX512(x *float32, blocks int, tail *float32) float32        { panic(noPath) }
-func redSumSqAVX2(x *float32, blocks int, tail *float32) float32          { panic(noPath) }
-func redMaxAVX512(x *float32, blocks int, tail *float32) float32          { panic(noPath) }
-func redMaxAVX2(x *float32, blocks int, tail *float32) float32            { panic(noPath) }
+func elemAVX512(op Op, dst, a, b, c, d *float32, n int, s *float32) { panic(noPath) }
+func elemAVX2(op Op, dst, a, b, c, d *float32, n int, s *float32)   { panic(noPath) }
+func gemmAVX512(mr, kc int, a, b, c *float32, ldc, cols, flags int) { panic(noPath) }
+func gemmAVX2(mr, kc int, a, b, c *float32, ldc, cols, flags int)   { panic(noPath) }
+func packAVX512(dst *float32, ldd int, rows *[16]*float32, n int)   { panic(noPath) }
+func packAVX2(dst *float32, ldd int, rows *[8]*float32, n int)      { panic(noPath) }
+func packRowsAVX512(dst *float32, ldd int, src *float32, ld, rows, n, panels, stride int) {
+	panic(noPath)
+}
+func packRowsAVX2(dst *float32, ldd int, src *float32, ld, rows, n, panels, stride int) {
+	panic(noPath)
+}
+func peakAVX512(n int)                                             { panic(noPath) }
+func peakAVX2(n int)                                               { panic(noPath) }
+func redSumAVX512(x *float32, blocks int, tail *float32) float32   { panic(noPath) }
+func redSumAVX2(x *float32, blocks int, tail *float32) float32     { panic(noPath) }
+func redSumSqAVX512(x *float32, blocks int, tail *float32) float32 { panic(noPath) }
+func redSumSqAVX2(x *float32, blocks int, tail *float32) float32   { panic(noPath) }
+func redMaxAVX512(x *float32, blocks int, tail *float32) float32   { panic(noPath) }
+func redMaxAVX2(x *float32, blocks int, tail *float32) float32     { panic(noPath) }
 func i8AVX512(mr, groups, words, last int, a, b, corr *int32, sa, sb, c *float32, ldc, cols, flags int) {
 	panic(noPath)
 }

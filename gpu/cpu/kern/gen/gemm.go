@@ -229,36 +229,54 @@ func pack(s isa) {
 	s.RET()
 }
 
-// packRows writes the copy of n rows of at most two vectors, ld words apart, to
-// rows ldd words apart; whole vectors are stored, in order.
+// packRows writes the copy of n rows, ld words apart, to rows ldd words apart: of one
+// panel of at most two vectors, or of several panels side by side of at most one,
+// which go stride words apart. Whole vectors are stored, row after row.
 func packRows(s isa) {
 	s.Function("packRows" + s.suffix)
 	s.Attributes(attr.NOSPLIT)
-	s.SignatureExpr("func(dst *float32, ldd int, src *float32, ld, rows, n int)")
-	dst := s.Load(s.Param("dst"), s.GP64())
-	ldd := s.Load(s.Param("ldd"), s.GP64())
-	src := s.Load(s.Param("src"), s.GP64())
-	ld := s.Load(s.Param("ld"), s.GP64())
-	rows := s.Load(s.Param("rows"), s.GP64())
-	n := s.Load(s.Param("n"), s.GP64())
-	s.SHLQ(operand.Imm(2), ldd)
-	s.SHLQ(operand.Imm(2), ld)
+	s.SignatureExpr("func(dst *float32, ldd int, src *float32, ld, rows, n, panels, stride int)")
+	load := func(name string, shift uint64) reg.GPVirtual {
+		v := s.GP64()
+		s.Load(s.Param(name), v)
+		if shift > 0 {
+			s.SHLQ(operand.Imm(shift), v)
+		}
+		return v
+	}
+	dst, ldd, src, ld, n := load("dst", 0), load("ldd", 2), load("src", 0), load("ld", 2), load("n", 0)
+	rows, panels, stride := load("rows", 0), load("panels", 0), load("stride", 2)
 	m := s.colMasks(rows)
 	s.CMPQ(rows, operand.Imm(uint64(s.w)))
-	s.JLE(operand.LabelRef("narrow"))
-	for _, vectors := range []int{2, 1} {
-		name := []string{"", "narrow", "wide"}[vectors]
-		s.Label(name)
-		for j := range vectors {
-			s.VMOVUPS(s.loadMasked(at(src, 4*s.w*j), m[j]), at(dst, 4*s.w*j))
-		}
-		s.ADDQ(ld, src)
-		s.ADDQ(ldd, dst)
-		s.DECQ(n)
-		s.JNE(operand.LabelRef(name))
-		s.VZEROUPPER()
-		s.RET()
+	s.JGT(operand.LabelRef("wide"))
+	s.SHLQ(operand.Imm(2), rows)
+	from, to, left := s.GP64(), s.GP64(), s.GP64()
+	s.Label("narrow")
+	s.MOVQ(src, from)
+	s.MOVQ(dst, to)
+	s.MOVQ(panels, left)
+	s.Label("panel")
+	s.VMOVUPS(s.loadMasked(at(from, 0), m[0]), at(to, 0))
+	s.ADDQ(rows, from)
+	s.ADDQ(stride, to)
+	s.DECQ(left)
+	s.JNE(operand.LabelRef("panel"))
+	s.ADDQ(ld, src)
+	s.ADDQ(ldd, dst)
+	s.DECQ(n)
+	s.JNE(operand.LabelRef("narrow"))
+	s.VZEROUPPER()
+	s.RET()
+	s.Label("wide")
+	for j := range 2 {
+		s.VMOVUPS(s.loadMasked(at(src, 4*s.w*j), m[j]), at(dst, 4*s.w*j))
 	}
+	s.ADDQ(ld, src)
+	s.ADDQ(ldd, dst)
+	s.DECQ(n)
+	s.JNE(operand.LabelRef("wide"))
+	s.VZEROUPPER()
+	s.RET()
 }
 
 // transpose turns w rows of w words into columns.
