@@ -75,28 +75,42 @@ func (m *matrices) follow(n int) bool {
 	return len(l) > 0 && !m.turned && l[len(l)-1].Size%uint64(n) == 0 && l[len(l)-1].Stride == uint64(m.rows*m.ld)
 }
 
-// rope turns the pairs (i, i+d/2) of every head; backwards the sine is negated.
+// rope turns the pairs (i, i+d/2) of every head; backwards the sine is negated. All
+// heads of a token are one operation, for which sines, cosines and the other half of
+// each pair are laid out like the row: −x·sin is x·(−sin).
 func (c *call) rope(back bool) job {
 	tokens, heads, d, positions := c.a[0], c.a[1], c.a[2], c.a[3]
-	half := d / 2
+	half, width := d/2, heads*d
 	x, y, cosines, sines, pos := c.f(0), c.y(), c.f(1), c.f(2), c.i(3)
-	zero := make([]float32, half)
-	low, high := kern.RotNeg, kern.Rot
-	if back {
-		low, high = high, low
-	}
-	return each(tokens, heads*d, func(t int) {
-		cos, sin := zero, zero
-		if p := int(pos[t]); p >= 0 && p < positions {
-			cos, sin = cosines[p*half:][:half], sines[p*half:][:half]
+	return job{tokens, width, func(w *kern.Worker, lo, hi int) {
+		room := w.Floats(3 * width)
+		other, sin, cos := room[:width], room[width:2*width], room[2*width:]
+		for t := lo; t < hi; t++ {
+			low, high := sin[:half], sin[half:d]
+			if back {
+				low, high = high, low
+			}
+			if p := int(pos[t]); p >= 0 && p < positions {
+				copy(cos, cosines[p*half:][:half])
+				copy(high, sines[p*half:][:half])
+			} else {
+				clear(cos[:half])
+				clear(high)
+			}
+			copy(cos[half:], cos[:half])
+			c.cpu.Elem(kern.Neg, low, kern.Scalars{}, high)
+			for n := d; n < width; n *= 2 {
+				copy(sin[n:], sin[:n])
+				copy(cos[n:], cos[:n])
+			}
+			row := x[t*width:][:width]
+			for at := 0; at < width; at += d {
+				copy(other[at:], row[at+half:at+d])
+				copy(other[at+half:], row[at:at+half])
+			}
+			c.cpu.Elem(kern.Rot, y[t*width:][:width], kern.Scalars{}, other, sin, row, cos)
 		}
-		for h := range heads {
-			at := (t*heads + h) * d
-			a, b := x[at:at+half], x[at+half:at+d]
-			c.cpu.Elem(low, y[at:at+half], kern.Scalars{}, b, sin, a, cos)
-			c.cpu.Elem(high, y[at+half:at+d], kern.Scalars{}, a, sin, b, cos)
-		}
-	})
+	}}
 }
 
 // xentBwd is (p − [c = id])·g: a scaled row, then its one other element.

@@ -117,14 +117,6 @@ func one(op Op, s *Scalars, a, b, c, d float32) float32 {
 		return math.Float32frombits(0x3f800000 | math.Float32bits(a)<<31)
 	case Rot:
 		return fx.FMA32(a, b, fx.Mul(c, d))
-	case RotNeg:
-		return fx.FMA32(-a, b, fx.Mul(c, d))
-	}
-	return function(op, s, a, b, c)
-}
-
-func function(op Op, s *Scalars, a, b, c float32) float32 {
-	switch op {
 	case Sqrt:
 		return fx.Sqrt(a)
 	case Rsqrt:

@@ -94,9 +94,6 @@ func signAVX512(dst, a, b, c, d *float32, n int, s *float32)
 func rotAVX512(dst, a, b, c, d *float32, n int, s *float32)
 
 //go:noescape
-func rotNegAVX512(dst, a, b, c, d *float32, n int, s *float32)
-
-//go:noescape
 func adamMAVX512(dst, a, b, c, d *float32, n int, s *float32)
 
 //go:noescape
@@ -166,8 +163,6 @@ func elemAVX512(op Op, dst, a, b, c, d *float32, n int, s *float32) {
 		signAVX512(dst, a, b, c, d, n, s)
 	case Rot:
 		rotAVX512(dst, a, b, c, d, n, s)
-	case RotNeg:
-		rotNegAVX512(dst, a, b, c, d, n, s)
 	case AdamM:
 		adamMAVX512(dst, a, b, c, d, n, s)
 	case AdamV:
@@ -265,9 +260,6 @@ func signAVX2(dst, a, b, c, d *float32, n int, s *float32)
 func rotAVX2(dst, a, b, c, d *float32, n int, s *float32)
 
 //go:noescape
-func rotNegAVX2(dst, a, b, c, d *float32, n int, s *float32)
-
-//go:noescape
 func adamMAVX2(dst, a, b, c, d *float32, n int, s *float32)
 
 //go:noescape
@@ -337,8 +329,6 @@ func elemAVX2(op Op, dst, a, b, c, d *float32, n int, s *float32) {
 		signAVX2(dst, a, b, c, d, n, s)
 	case Rot:
 		rotAVX2(dst, a, b, c, d, n, s)
-	case RotNeg:
-		rotNegAVX2(dst, a, b, c, d, n, s)
 	case AdamM:
 		adamMAVX2(dst, a, b, c, d, n, s)
 	case AdamV:

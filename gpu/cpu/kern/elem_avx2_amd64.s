@@ -1540,36 +1540,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func rotNegAVX2(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, s *float32)
-// Requires: AVX, FMA3
-TEXT ·rotNegAVX2(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ b+16(FP), DX
-	MOVQ c+24(FP), BX
-	MOVQ d+32(FP), SI
-	MOVQ n+40(FP), DI
-	XORQ R8, R8
-
-loop:
-	CMPQ         R8, DI
-	JGE          done
-	VMOVUPS      (CX)(R8*4), Y0
-	VMOVUPS      (DX)(R8*4), Y1
-	VMOVUPS      (BX)(R8*4), Y2
-	VMOVUPS      (SI)(R8*4), Y3
-	VMULPS       Y3, Y2, Y2
-	VFNMADD231PS Y1, Y0, Y2
-	VCMPPS       $0x03, Y2, Y2, Y0
-	VBLENDVPS    Y0, c7fc00000<>+0(SB), Y2, Y2
-	VMOVUPS      Y2, (AX)(R8*4)
-	ADDQ         $0x08, R8
-	JMP          loop
-
-done:
-	VZEROUPPER
-	RET
-
 // func adamMAVX2(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, s *float32)
 // Requires: AVX, FMA3
 TEXT ·adamMAVX2(SB), NOSPLIT, $0-56

@@ -1552,36 +1552,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func rotNegAVX512(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, s *float32)
-// Requires: AVX, AVX512F
-TEXT ·rotNegAVX512(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ b+16(FP), DX
-	MOVQ c+24(FP), BX
-	MOVQ d+32(FP), SI
-	MOVQ n+40(FP), DI
-	XORQ R8, R8
-
-loop:
-	CMPQ         R8, DI
-	JGE          done
-	VMOVUPS      (CX)(R8*4), Z0
-	VMOVUPS      (DX)(R8*4), Z1
-	VMOVUPS      (BX)(R8*4), Z2
-	VMOVUPS      (SI)(R8*4), Z3
-	VMULPS       Z3, Z2, Z2
-	VFNMADD231PS Z1, Z0, Z2
-	VCMPPS       $0x03, Z2, Z2, K1
-	VMOVUPS      c7fc00000<>+0(SB), K1, Z2
-	VMOVUPS      Z2, (AX)(R8*4)
-	ADDQ         $0x10, R8
-	JMP          loop
-
-done:
-	VZEROUPPER
-	RET
-
 // func adamMAVX512(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, s *float32)
 // Requires: AVX, AVX512F
 TEXT ·adamMAVX512(SB), NOSPLIT, $0-56

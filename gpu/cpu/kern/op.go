@@ -64,8 +64,6 @@ const (
 	Sign
 	// Rot is fma(a, b, c·d).
 	Rot
-	// RotNeg is fma(−a, b, c·d).
-	RotNeg
 	// AdamM is fma(s0, a, s1·b).
 	AdamM
 	// AdamV is fma(s0, a, (s1·b)·b).
@@ -106,7 +104,6 @@ var arity = [ops]struct{ in, scalars uint8 }{
 	U01:       {1, 0},
 	Sign:      {1, 0},
 	Rot:       {4, 0},
-	RotNeg:    {4, 0},
 	AdamM:     {2, 2},
 	AdamV:     {2, 2},
 	AdamP:     {3, 5},

@@ -56,7 +56,6 @@ var kernels = []kernel{
 		return s.or(s.shift(s.VPSLLD, 31, x[0]), s.c(one))
 	}},
 	{"Rot", 4, 0, "fma(a, b, c·d)", func(s isa, x, _ []vec) vec { return s.fma(x[0], x[1], s.mul(x[2], x[3])) }},
-	{"RotNeg", 4, 0, "fma(−a, b, c·d)", func(s isa, x, _ []vec) vec { return s.fnma(x[0], x[1], s.mul(x[2], x[3])) }},
 	{"AdamM", 2, 2, "fma(s0, a, s1·b)", func(s isa, x, k []vec) vec { return s.fma(k[0], x[0], s.mul(k[1], x[1])) }},
 	{"AdamV", 2, 2, "fma(s0, a, (s1·b)·b)", func(s isa, x, k []vec) vec {
 		return s.fma(k[0], x[0], s.mul(s.mul(k[1], x[1]), x[1]))
