@@ -10,7 +10,7 @@ const (
 
 	kBlock = 512     // terms between two visits of a tile of C
 	kFew   = 256     // the same for few rows: B is used once, so its panel stays in the first-level cache
-	packed = 1 << 18 // floats of packed A at a time: 1 MiB, half of a usual second-level cache
+	packed = 3 << 16 // floats of packed A at a time: 768 KiB, less than half of a usual second-level cache
 	small  = 1 << 16 // multiply-adds that are not worth a second thread
 	slack  = 16      // floats that overlapping stores may write behind a panel
 )

@@ -5,106 +5,114 @@
 #include "textflag.h"
 
 // func gemmAVX512(mr int, kc int, a *float32, b *float32, c *float32, ldc int, cols int, flags int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512(SB), NOSPLIT, $0-64
-	MOVQ         mr+0(FP), AX
-	MOVQ         kc+8(FP), CX
-	MOVQ         a+16(FP), DX
-	MOVQ         b+24(FP), BX
-	MOVQ         c+32(FP), SI
-	MOVQ         ldc+40(FP), DI
-	MOVQ         cols+48(FP), R8
-	MOVQ         flags+56(FP), R9
-	SHLQ         $0x02, DI
-	CMPQ         AX, $0x0c
+	MOVQ         mr+0(FP), R9
+	MOVQ         kc+8(FP), AX
+	MOVQ         a+16(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         c+32(FP), BX
+	MOVQ         ldc+40(FP), SI
+	MOVQ         cols+48(FP), DI
+	MOVQ         flags+56(FP), R8
+	SHLQ         $0x02, SI
+	CMPQ         R9, $0x0c
 	JEQ          rows12
-	CMPQ         AX, $0x0b
+	CMPQ         R9, $0x0b
 	JEQ          rows11
-	CMPQ         AX, $0x0a
+	CMPQ         R9, $0x0a
 	JEQ          rows10
-	CMPQ         AX, $0x09
+	CMPQ         R9, $0x09
 	JEQ          rows9
-	CMPQ         AX, $0x08
+	CMPQ         R9, $0x08
 	JEQ          rows8
-	CMPQ         AX, $0x07
+	CMPQ         R9, $0x07
 	JEQ          rows7
-	CMPQ         AX, $0x06
+	CMPQ         R9, $0x06
 	JEQ          rows6
-	CMPQ         AX, $0x05
+	CMPQ         R9, $0x05
 	JEQ          rows5
-	CMPQ         AX, $0x04
+	CMPQ         R9, $0x04
 	JEQ          rows4
-	CMPQ         AX, $0x03
+	CMPQ         R9, $0x03
 	JEQ          rows3
-	CMPQ         AX, $0x02
+	CMPQ         R9, $0x02
 	JEQ          rows2
 	VPXORD       Z0, Z0, Z0
 	VPXORD       Z1, Z1, Z1
-	IMUL3Q       $0x01, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x01, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start1
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
 
 start1:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop1rest
 	PCALIGN $0x40
 
 loop1:
-	VMOVUPS      (BX), Z2
-	VMOVUPS      64(BX), Z3
-	VBROADCASTSS (DX), Z4
+	VMOVUPS      (DX), Z2
+	VMOVUPS      64(DX), Z3
+	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	VMOVUPS      128(BX), Z2
-	VMOVUPS      192(BX), Z3
-	VBROADCASTSS 4(DX), Z4
+	VMOVUPS      128(DX), Z2
+	VMOVUPS      192(DX), Z3
+	VBROADCASTSS 4(CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	VMOVUPS      256(BX), Z2
-	VMOVUPS      320(BX), Z3
-	VBROADCASTSS 8(DX), Z4
+	VMOVUPS      256(DX), Z2
+	VMOVUPS      320(DX), Z3
+	VBROADCASTSS 8(CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	VMOVUPS      384(BX), Z2
-	VMOVUPS      448(BX), Z3
-	VBROADCASTSS 12(DX), Z4
+	VMOVUPS      384(DX), Z2
+	VMOVUPS      448(DX), Z3
+	VBROADCASTSS 12(CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x00000010, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x00000010, CX
+	SUBQ         $0x04, AX
 	JGE          loop1
 
 loop1rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop1done
 
 loop1restloop:
-	VMOVUPS      (BX), Z2
-	VMOVUPS      64(BX), Z3
-	VBROADCASTSS (DX), Z4
+	VMOVUPS      (DX), Z2
+	VMOVUPS      64(DX), Z3
+	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x00000004, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000004, CX
+	DECQ         AX
 	JNE          loop1restloop
 
 loop1done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store1
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -112,14 +120,14 @@ loop1done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z1
 
 store1:
-	VPBROADCASTD R8, Z2
+	VPBROADCASTD DI, Z2
 	VMOVUPS      iota<>+0(SB), Z3
 	VPCMPGTD     Z3, Z2, K1
 	VMOVUPS      iota<>+64(SB), Z3
 	VPCMPGTD     Z3, Z2, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 
@@ -128,92 +136,108 @@ rows2:
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
 	VPXORD       Z3, Z3, Z3
-	IMUL3Q       $0x02, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x02, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start2
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z2
-	VMOVUPS.Z    64(AX), K2, Z3
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    64(R11), K2, Z3
+	ADDQ         SI, R11
 
 start2:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop2rest
 	PCALIGN $0x40
 
 loop2:
-	VMOVUPS      (BX), Z4
-	VMOVUPS      64(BX), Z5
-	VBROADCASTSS (DX), Z6
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 4(DX), Z6
+	VBROADCASTSS 4(CX), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	VMOVUPS      128(BX), Z4
-	VMOVUPS      192(BX), Z5
-	VBROADCASTSS 8(DX), Z6
+	VMOVUPS      128(DX), Z4
+	VMOVUPS      192(DX), Z5
+	VBROADCASTSS 8(CX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 12(DX), Z6
+	VBROADCASTSS 12(CX), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	VMOVUPS      256(BX), Z4
-	VMOVUPS      320(BX), Z5
-	VBROADCASTSS 16(DX), Z6
+	VMOVUPS      256(DX), Z4
+	VMOVUPS      320(DX), Z5
+	VBROADCASTSS 16(CX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 20(DX), Z6
+	VBROADCASTSS 20(CX), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	VMOVUPS      384(BX), Z4
-	VMOVUPS      448(BX), Z5
-	VBROADCASTSS 24(DX), Z6
+	VMOVUPS      384(DX), Z4
+	VMOVUPS      448(DX), Z5
+	VBROADCASTSS 24(CX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 28(DX), Z6
+	VBROADCASTSS 28(CX), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x00000020, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x00000020, CX
+	SUBQ         $0x04, AX
 	JGE          loop2
 
 loop2rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop2done
 
 loop2restloop:
-	VMOVUPS      (BX), Z4
-	VMOVUPS      64(BX), Z5
-	VBROADCASTSS (DX), Z6
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 4(DX), Z6
+	VBROADCASTSS 4(CX), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x00000008, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000008, CX
+	DECQ         AX
 	JNE          loop2restloop
 
 loop2done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store2
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -225,17 +249,17 @@ loop2done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z3
 
 store2:
-	VPBROADCASTD R8, Z4
+	VPBROADCASTD DI, Z4
 	VMOVUPS      iota<>+0(SB), Z5
 	VPCMPGTD     Z5, Z4, K1
 	VMOVUPS      iota<>+64(SB), Z5
 	VPCMPGTD     Z5, Z4, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z2, K1, (SI)
-	VMOVUPS      Z3, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 
@@ -246,113 +270,137 @@ rows3:
 	VPXORD       Z3, Z3, Z3
 	VPXORD       Z4, Z4, Z4
 	VPXORD       Z5, Z5, Z5
-	IMUL3Q       $0x03, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x03, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start3
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z2
-	VMOVUPS.Z    64(AX), K2, Z3
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z4
-	VMOVUPS.Z    64(AX), K2, Z5
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    64(R11), K2, Z3
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    64(R11), K2, Z5
+	ADDQ         SI, R11
 
 start3:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop3rest
 	PCALIGN $0x40
 
 loop3:
-	VMOVUPS      (BX), Z6
-	VMOVUPS      64(BX), Z7
-	VBROADCASTSS (DX), Z8
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 4(DX), Z8
+	VBROADCASTSS 4(CX), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 8(DX), Z8
+	VBROADCASTSS 8(CX), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	VMOVUPS      128(BX), Z6
-	VMOVUPS      192(BX), Z7
-	VBROADCASTSS 12(DX), Z8
+	VMOVUPS      128(DX), Z6
+	VMOVUPS      192(DX), Z7
+	VBROADCASTSS 12(CX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 16(DX), Z8
+	VBROADCASTSS 16(CX), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 20(DX), Z8
+	VBROADCASTSS 20(CX), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	VMOVUPS      256(BX), Z6
-	VMOVUPS      320(BX), Z7
-	VBROADCASTSS 24(DX), Z8
+	VMOVUPS      256(DX), Z6
+	VMOVUPS      320(DX), Z7
+	VBROADCASTSS 24(CX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 28(DX), Z8
+	VBROADCASTSS 28(CX), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 32(DX), Z8
+	VBROADCASTSS 32(CX), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	VMOVUPS      384(BX), Z6
-	VMOVUPS      448(BX), Z7
-	VBROADCASTSS 36(DX), Z8
+	VMOVUPS      384(DX), Z6
+	VMOVUPS      448(DX), Z7
+	VBROADCASTSS 36(CX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 40(DX), Z8
+	VBROADCASTSS 40(CX), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 44(DX), Z8
+	VBROADCASTSS 44(CX), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x00000030, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x00000030, CX
+	SUBQ         $0x04, AX
 	JGE          loop3
 
 loop3rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop3done
 
 loop3restloop:
-	VMOVUPS      (BX), Z6
-	VMOVUPS      64(BX), Z7
-	VBROADCASTSS (DX), Z8
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 4(DX), Z8
+	VBROADCASTSS 4(CX), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 8(DX), Z8
+	VBROADCASTSS 8(CX), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x0000000c, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x0000000c, CX
+	DECQ         AX
 	JNE          loop3restloop
 
 loop3done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store3
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -368,20 +416,20 @@ loop3done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z5
 
 store3:
-	VPBROADCASTD R8, Z6
+	VPBROADCASTD DI, Z6
 	VMOVUPS      iota<>+0(SB), Z7
 	VPCMPGTD     Z7, Z6, K1
 	VMOVUPS      iota<>+64(SB), Z7
 	VPCMPGTD     Z7, Z6, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z2, K1, (SI)
-	VMOVUPS      Z3, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z4, K1, (SI)
-	VMOVUPS      Z5, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z4, K1, (BX)
+	VMOVUPS      Z5, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 
@@ -394,134 +442,166 @@ rows4:
 	VPXORD       Z5, Z5, Z5
 	VPXORD       Z6, Z6, Z6
 	VPXORD       Z7, Z7, Z7
-	IMUL3Q       $0x04, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x04, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start4
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z2
-	VMOVUPS.Z    64(AX), K2, Z3
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z4
-	VMOVUPS.Z    64(AX), K2, Z5
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z6
-	VMOVUPS.Z    64(AX), K2, Z7
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    64(R11), K2, Z3
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    64(R11), K2, Z5
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z6
+	VMOVUPS.Z    64(R11), K2, Z7
+	ADDQ         SI, R11
 
 start4:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop4rest
 	PCALIGN $0x40
 
 loop4:
-	VMOVUPS      (BX), Z8
-	VMOVUPS      64(BX), Z9
-	VBROADCASTSS (DX), Z10
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS 4(DX), Z10
+	VBROADCASTSS 4(CX), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS 8(DX), Z10
+	VBROADCASTSS 8(CX), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS 12(DX), Z10
+	VBROADCASTSS 12(CX), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	VMOVUPS      128(BX), Z8
-	VMOVUPS      192(BX), Z9
-	VBROADCASTSS 16(DX), Z10
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VBROADCASTSS 16(CX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS 20(DX), Z10
+	VBROADCASTSS 20(CX), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS 24(DX), Z10
+	VBROADCASTSS 24(CX), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS 28(DX), Z10
+	VBROADCASTSS 28(CX), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	VMOVUPS      256(BX), Z8
-	VMOVUPS      320(BX), Z9
-	VBROADCASTSS 32(DX), Z10
+	VMOVUPS      256(DX), Z8
+	VMOVUPS      320(DX), Z9
+	VBROADCASTSS 32(CX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS 36(DX), Z10
+	VBROADCASTSS 36(CX), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS 40(DX), Z10
+	VBROADCASTSS 40(CX), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS 44(DX), Z10
+	VBROADCASTSS 44(CX), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	VMOVUPS      384(BX), Z8
-	VMOVUPS      448(BX), Z9
-	VBROADCASTSS 48(DX), Z10
+	VMOVUPS      384(DX), Z8
+	VMOVUPS      448(DX), Z9
+	VBROADCASTSS 48(CX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS 52(DX), Z10
+	VBROADCASTSS 52(CX), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS 56(DX), Z10
+	VBROADCASTSS 56(CX), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS 60(DX), Z10
+	VBROADCASTSS 60(CX), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x00000040, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x00000040, CX
+	SUBQ         $0x04, AX
 	JGE          loop4
 
 loop4rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop4done
 
 loop4restloop:
-	VMOVUPS      (BX), Z8
-	VMOVUPS      64(BX), Z9
-	VBROADCASTSS (DX), Z10
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS 4(DX), Z10
+	VBROADCASTSS 4(CX), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS 8(DX), Z10
+	VBROADCASTSS 8(CX), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS 12(DX), Z10
+	VBROADCASTSS 12(CX), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x00000010, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000010, CX
+	DECQ         AX
 	JNE          loop4restloop
 
 loop4done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store4
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -541,23 +621,23 @@ loop4done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z7
 
 store4:
-	VPBROADCASTD R8, Z8
+	VPBROADCASTD DI, Z8
 	VMOVUPS      iota<>+0(SB), Z9
 	VPCMPGTD     Z9, Z8, K1
 	VMOVUPS      iota<>+64(SB), Z9
 	VPCMPGTD     Z9, Z8, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z2, K1, (SI)
-	VMOVUPS      Z3, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z4, K1, (SI)
-	VMOVUPS      Z5, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z6, K1, (SI)
-	VMOVUPS      Z7, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z4, K1, (BX)
+	VMOVUPS      Z5, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z6, K1, (BX)
+	VMOVUPS      Z7, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 
@@ -572,155 +652,195 @@ rows5:
 	VPXORD       Z7, Z7, Z7
 	VPXORD       Z8, Z8, Z8
 	VPXORD       Z9, Z9, Z9
-	IMUL3Q       $0x05, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x05, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start5
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z2
-	VMOVUPS.Z    64(AX), K2, Z3
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z4
-	VMOVUPS.Z    64(AX), K2, Z5
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z6
-	VMOVUPS.Z    64(AX), K2, Z7
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z8
-	VMOVUPS.Z    64(AX), K2, Z9
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    64(R11), K2, Z3
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    64(R11), K2, Z5
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z6
+	VMOVUPS.Z    64(R11), K2, Z7
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z8
+	VMOVUPS.Z    64(R11), K2, Z9
+	ADDQ         SI, R11
 
 start5:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop5rest
 	PCALIGN $0x40
 
 loop5:
-	VMOVUPS      (BX), Z10
-	VMOVUPS      64(BX), Z11
-	VBROADCASTSS (DX), Z12
+	VMOVUPS      (DX), Z10
+	VMOVUPS      64(DX), Z11
+	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS 4(DX), Z12
+	VBROADCASTSS 4(CX), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS 8(DX), Z12
+	VBROADCASTSS 8(CX), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS 12(DX), Z12
+	VBROADCASTSS 12(CX), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS 16(DX), Z12
+	VBROADCASTSS 16(CX), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	VMOVUPS      128(BX), Z10
-	VMOVUPS      192(BX), Z11
-	VBROADCASTSS 20(DX), Z12
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VBROADCASTSS 20(CX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS 24(DX), Z12
+	VBROADCASTSS 24(CX), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS 28(DX), Z12
+	VBROADCASTSS 28(CX), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS 32(DX), Z12
+	VBROADCASTSS 32(CX), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS 36(DX), Z12
+	VBROADCASTSS 36(CX), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	VMOVUPS      256(BX), Z10
-	VMOVUPS      320(BX), Z11
-	VBROADCASTSS 40(DX), Z12
+	VMOVUPS      256(DX), Z10
+	VMOVUPS      320(DX), Z11
+	VBROADCASTSS 40(CX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS 44(DX), Z12
+	VBROADCASTSS 44(CX), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS 48(DX), Z12
+	VBROADCASTSS 48(CX), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS 52(DX), Z12
+	VBROADCASTSS 52(CX), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS 56(DX), Z12
+	VBROADCASTSS 56(CX), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	VMOVUPS      384(BX), Z10
-	VMOVUPS      448(BX), Z11
-	VBROADCASTSS 60(DX), Z12
+	VMOVUPS      384(DX), Z10
+	VMOVUPS      448(DX), Z11
+	VBROADCASTSS 60(CX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS 64(DX), Z12
+	VBROADCASTSS 64(CX), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS 68(DX), Z12
+	VBROADCASTSS 68(CX), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS 72(DX), Z12
+	VBROADCASTSS 72(CX), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS 76(DX), Z12
+	VBROADCASTSS 76(CX), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x00000050, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x00000050, CX
+	SUBQ         $0x04, AX
 	JGE          loop5
 
 loop5rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop5done
 
 loop5restloop:
-	VMOVUPS      (BX), Z10
-	VMOVUPS      64(BX), Z11
-	VBROADCASTSS (DX), Z12
+	VMOVUPS      (DX), Z10
+	VMOVUPS      64(DX), Z11
+	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS 4(DX), Z12
+	VBROADCASTSS 4(CX), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS 8(DX), Z12
+	VBROADCASTSS 8(CX), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS 12(DX), Z12
+	VBROADCASTSS 12(CX), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS 16(DX), Z12
+	VBROADCASTSS 16(CX), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x00000014, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000014, CX
+	DECQ         AX
 	JNE          loop5restloop
 
 loop5done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store5
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -744,26 +864,26 @@ loop5done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z9
 
 store5:
-	VPBROADCASTD R8, Z10
+	VPBROADCASTD DI, Z10
 	VMOVUPS      iota<>+0(SB), Z11
 	VPCMPGTD     Z11, Z10, K1
 	VMOVUPS      iota<>+64(SB), Z11
 	VPCMPGTD     Z11, Z10, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z2, K1, (SI)
-	VMOVUPS      Z3, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z4, K1, (SI)
-	VMOVUPS      Z5, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z6, K1, (SI)
-	VMOVUPS      Z7, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z8, K1, (SI)
-	VMOVUPS      Z9, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z4, K1, (BX)
+	VMOVUPS      Z5, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z6, K1, (BX)
+	VMOVUPS      Z7, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z8, K1, (BX)
+	VMOVUPS      Z9, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 
@@ -780,176 +900,224 @@ rows6:
 	VPXORD       Z9, Z9, Z9
 	VPXORD       Z10, Z10, Z10
 	VPXORD       Z11, Z11, Z11
-	IMUL3Q       $0x06, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x06, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start6
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z2
-	VMOVUPS.Z    64(AX), K2, Z3
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z4
-	VMOVUPS.Z    64(AX), K2, Z5
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z6
-	VMOVUPS.Z    64(AX), K2, Z7
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z8
-	VMOVUPS.Z    64(AX), K2, Z9
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z10
-	VMOVUPS.Z    64(AX), K2, Z11
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    64(R11), K2, Z3
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    64(R11), K2, Z5
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z6
+	VMOVUPS.Z    64(R11), K2, Z7
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z8
+	VMOVUPS.Z    64(R11), K2, Z9
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z10
+	VMOVUPS.Z    64(R11), K2, Z11
+	ADDQ         SI, R11
 
 start6:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop6rest
 	PCALIGN $0x40
 
 loop6:
-	VMOVUPS      (BX), Z12
-	VMOVUPS      64(BX), Z13
-	VBROADCASTSS (DX), Z14
+	VMOVUPS      (DX), Z12
+	VMOVUPS      64(DX), Z13
+	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS 4(DX), Z14
+	VBROADCASTSS 4(CX), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS 8(DX), Z14
+	VBROADCASTSS 8(CX), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS 12(DX), Z14
+	VBROADCASTSS 12(CX), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS 16(DX), Z14
+	VBROADCASTSS 16(CX), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS 20(DX), Z14
+	VBROADCASTSS 20(CX), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	VMOVUPS      128(BX), Z12
-	VMOVUPS      192(BX), Z13
-	VBROADCASTSS 24(DX), Z14
+	VMOVUPS      128(DX), Z12
+	VMOVUPS      192(DX), Z13
+	VBROADCASTSS 24(CX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS 28(DX), Z14
+	VBROADCASTSS 28(CX), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS 32(DX), Z14
+	VBROADCASTSS 32(CX), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS 36(DX), Z14
+	VBROADCASTSS 36(CX), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS 40(DX), Z14
+	VBROADCASTSS 40(CX), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS 44(DX), Z14
+	VBROADCASTSS 44(CX), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	VMOVUPS      256(BX), Z12
-	VMOVUPS      320(BX), Z13
-	VBROADCASTSS 48(DX), Z14
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VBROADCASTSS 48(CX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS 52(DX), Z14
+	VBROADCASTSS 52(CX), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS 56(DX), Z14
+	VBROADCASTSS 56(CX), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS 60(DX), Z14
+	VBROADCASTSS 60(CX), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS 64(DX), Z14
+	VBROADCASTSS 64(CX), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS 68(DX), Z14
+	VBROADCASTSS 68(CX), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	VMOVUPS      384(BX), Z12
-	VMOVUPS      448(BX), Z13
-	VBROADCASTSS 72(DX), Z14
+	VMOVUPS      384(DX), Z12
+	VMOVUPS      448(DX), Z13
+	VBROADCASTSS 72(CX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS 76(DX), Z14
+	VBROADCASTSS 76(CX), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS 80(DX), Z14
+	VBROADCASTSS 80(CX), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS 84(DX), Z14
+	VBROADCASTSS 84(CX), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS 88(DX), Z14
+	VBROADCASTSS 88(CX), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS 92(DX), Z14
+	VBROADCASTSS 92(CX), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x00000060, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x00000060, CX
+	SUBQ         $0x04, AX
 	JGE          loop6
 
 loop6rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop6done
 
 loop6restloop:
-	VMOVUPS      (BX), Z12
-	VMOVUPS      64(BX), Z13
-	VBROADCASTSS (DX), Z14
+	VMOVUPS      (DX), Z12
+	VMOVUPS      64(DX), Z13
+	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS 4(DX), Z14
+	VBROADCASTSS 4(CX), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS 8(DX), Z14
+	VBROADCASTSS 8(CX), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS 12(DX), Z14
+	VBROADCASTSS 12(CX), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS 16(DX), Z14
+	VBROADCASTSS 16(CX), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS 20(DX), Z14
+	VBROADCASTSS 20(CX), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x00000018, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000018, CX
+	DECQ         AX
 	JNE          loop6restloop
 
 loop6done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store6
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -977,29 +1145,29 @@ loop6done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z11
 
 store6:
-	VPBROADCASTD R8, Z12
+	VPBROADCASTD DI, Z12
 	VMOVUPS      iota<>+0(SB), Z13
 	VPCMPGTD     Z13, Z12, K1
 	VMOVUPS      iota<>+64(SB), Z13
 	VPCMPGTD     Z13, Z12, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z2, K1, (SI)
-	VMOVUPS      Z3, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z4, K1, (SI)
-	VMOVUPS      Z5, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z6, K1, (SI)
-	VMOVUPS      Z7, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z8, K1, (SI)
-	VMOVUPS      Z9, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z10, K1, (SI)
-	VMOVUPS      Z11, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z4, K1, (BX)
+	VMOVUPS      Z5, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z6, K1, (BX)
+	VMOVUPS      Z7, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z8, K1, (BX)
+	VMOVUPS      Z9, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z10, K1, (BX)
+	VMOVUPS      Z11, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 
@@ -1018,197 +1186,253 @@ rows7:
 	VPXORD       Z11, Z11, Z11
 	VPXORD       Z12, Z12, Z12
 	VPXORD       Z13, Z13, Z13
-	IMUL3Q       $0x07, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x07, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start7
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z2
-	VMOVUPS.Z    64(AX), K2, Z3
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z4
-	VMOVUPS.Z    64(AX), K2, Z5
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z6
-	VMOVUPS.Z    64(AX), K2, Z7
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z8
-	VMOVUPS.Z    64(AX), K2, Z9
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z10
-	VMOVUPS.Z    64(AX), K2, Z11
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z12
-	VMOVUPS.Z    64(AX), K2, Z13
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    64(R11), K2, Z3
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    64(R11), K2, Z5
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z6
+	VMOVUPS.Z    64(R11), K2, Z7
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z8
+	VMOVUPS.Z    64(R11), K2, Z9
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z10
+	VMOVUPS.Z    64(R11), K2, Z11
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z12
+	VMOVUPS.Z    64(R11), K2, Z13
+	ADDQ         SI, R11
 
 start7:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop7rest
 	PCALIGN $0x40
 
 loop7:
-	VMOVUPS      (BX), Z14
-	VMOVUPS      64(BX), Z15
-	VBROADCASTSS (DX), Z16
+	VMOVUPS      (DX), Z14
+	VMOVUPS      64(DX), Z15
+	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS 4(DX), Z16
+	VBROADCASTSS 4(CX), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS 8(DX), Z16
+	VBROADCASTSS 8(CX), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS 12(DX), Z16
+	VBROADCASTSS 12(CX), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS 16(DX), Z16
+	VBROADCASTSS 16(CX), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS 20(DX), Z16
+	VBROADCASTSS 20(CX), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS 24(DX), Z16
+	VBROADCASTSS 24(CX), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	VMOVUPS      128(BX), Z14
-	VMOVUPS      192(BX), Z15
-	VBROADCASTSS 28(DX), Z16
+	VMOVUPS      128(DX), Z14
+	VMOVUPS      192(DX), Z15
+	VBROADCASTSS 28(CX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS 32(DX), Z16
+	VBROADCASTSS 32(CX), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS 36(DX), Z16
+	VBROADCASTSS 36(CX), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS 40(DX), Z16
+	VBROADCASTSS 40(CX), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS 44(DX), Z16
+	VBROADCASTSS 44(CX), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS 48(DX), Z16
+	VBROADCASTSS 48(CX), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS 52(DX), Z16
+	VBROADCASTSS 52(CX), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	VMOVUPS      256(BX), Z14
-	VMOVUPS      320(BX), Z15
-	VBROADCASTSS 56(DX), Z16
+	VMOVUPS      256(DX), Z14
+	VMOVUPS      320(DX), Z15
+	VBROADCASTSS 56(CX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS 60(DX), Z16
+	VBROADCASTSS 60(CX), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS 64(DX), Z16
+	VBROADCASTSS 64(CX), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS 68(DX), Z16
+	VBROADCASTSS 68(CX), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS 72(DX), Z16
+	VBROADCASTSS 72(CX), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS 76(DX), Z16
+	VBROADCASTSS 76(CX), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS 80(DX), Z16
+	VBROADCASTSS 80(CX), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	VMOVUPS      384(BX), Z14
-	VMOVUPS      448(BX), Z15
-	VBROADCASTSS 84(DX), Z16
+	VMOVUPS      384(DX), Z14
+	VMOVUPS      448(DX), Z15
+	VBROADCASTSS 84(CX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS 88(DX), Z16
+	VBROADCASTSS 88(CX), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS 92(DX), Z16
+	VBROADCASTSS 92(CX), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS 96(DX), Z16
+	VBROADCASTSS 96(CX), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS 100(DX), Z16
+	VBROADCASTSS 100(CX), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS 104(DX), Z16
+	VBROADCASTSS 104(CX), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS 108(DX), Z16
+	VBROADCASTSS 108(CX), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x00000070, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x00000070, CX
+	SUBQ         $0x04, AX
 	JGE          loop7
 
 loop7rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop7done
 
 loop7restloop:
-	VMOVUPS      (BX), Z14
-	VMOVUPS      64(BX), Z15
-	VBROADCASTSS (DX), Z16
+	VMOVUPS      (DX), Z14
+	VMOVUPS      64(DX), Z15
+	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS 4(DX), Z16
+	VBROADCASTSS 4(CX), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS 8(DX), Z16
+	VBROADCASTSS 8(CX), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS 12(DX), Z16
+	VBROADCASTSS 12(CX), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS 16(DX), Z16
+	VBROADCASTSS 16(CX), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS 20(DX), Z16
+	VBROADCASTSS 20(CX), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS 24(DX), Z16
+	VBROADCASTSS 24(CX), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x0000001c, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x0000001c, CX
+	DECQ         AX
 	JNE          loop7restloop
 
 loop7done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store7
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -1240,32 +1464,32 @@ loop7done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z13
 
 store7:
-	VPBROADCASTD R8, Z14
+	VPBROADCASTD DI, Z14
 	VMOVUPS      iota<>+0(SB), Z15
 	VPCMPGTD     Z15, Z14, K1
 	VMOVUPS      iota<>+64(SB), Z15
 	VPCMPGTD     Z15, Z14, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z2, K1, (SI)
-	VMOVUPS      Z3, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z4, K1, (SI)
-	VMOVUPS      Z5, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z6, K1, (SI)
-	VMOVUPS      Z7, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z8, K1, (SI)
-	VMOVUPS      Z9, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z10, K1, (SI)
-	VMOVUPS      Z11, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z12, K1, (SI)
-	VMOVUPS      Z13, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z4, K1, (BX)
+	VMOVUPS      Z5, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z6, K1, (BX)
+	VMOVUPS      Z7, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z8, K1, (BX)
+	VMOVUPS      Z9, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z10, K1, (BX)
+	VMOVUPS      Z11, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z12, K1, (BX)
+	VMOVUPS      Z13, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 
@@ -1286,218 +1510,282 @@ rows8:
 	VPXORD       Z13, Z13, Z13
 	VPXORD       Z14, Z14, Z14
 	VPXORD       Z15, Z15, Z15
-	IMUL3Q       $0x08, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x08, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start8
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z2
-	VMOVUPS.Z    64(AX), K2, Z3
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z4
-	VMOVUPS.Z    64(AX), K2, Z5
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z6
-	VMOVUPS.Z    64(AX), K2, Z7
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z8
-	VMOVUPS.Z    64(AX), K2, Z9
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z10
-	VMOVUPS.Z    64(AX), K2, Z11
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z12
-	VMOVUPS.Z    64(AX), K2, Z13
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z14
-	VMOVUPS.Z    64(AX), K2, Z15
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    64(R11), K2, Z3
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    64(R11), K2, Z5
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z6
+	VMOVUPS.Z    64(R11), K2, Z7
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z8
+	VMOVUPS.Z    64(R11), K2, Z9
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z10
+	VMOVUPS.Z    64(R11), K2, Z11
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z12
+	VMOVUPS.Z    64(R11), K2, Z13
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z14
+	VMOVUPS.Z    64(R11), K2, Z15
+	ADDQ         SI, R11
 
 start8:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop8rest
 	PCALIGN $0x40
 
 loop8:
-	VMOVUPS      (BX), Z16
-	VMOVUPS      64(BX), Z17
-	VBROADCASTSS (DX), Z18
+	VMOVUPS      (DX), Z16
+	VMOVUPS      64(DX), Z17
+	VBROADCASTSS (CX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS 4(DX), Z18
+	VBROADCASTSS 4(CX), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS 8(DX), Z18
+	VBROADCASTSS 8(CX), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS 12(DX), Z18
+	VBROADCASTSS 12(CX), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS 16(DX), Z18
+	VBROADCASTSS 16(CX), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS 20(DX), Z18
+	VBROADCASTSS 20(CX), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS 24(DX), Z18
+	VBROADCASTSS 24(CX), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS 28(DX), Z18
+	VBROADCASTSS 28(CX), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	VMOVUPS      128(BX), Z16
-	VMOVUPS      192(BX), Z17
-	VBROADCASTSS 32(DX), Z18
+	VMOVUPS      128(DX), Z16
+	VMOVUPS      192(DX), Z17
+	VBROADCASTSS 32(CX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS 36(DX), Z18
+	VBROADCASTSS 36(CX), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS 40(DX), Z18
+	VBROADCASTSS 40(CX), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS 44(DX), Z18
+	VBROADCASTSS 44(CX), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS 48(DX), Z18
+	VBROADCASTSS 48(CX), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS 52(DX), Z18
+	VBROADCASTSS 52(CX), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS 56(DX), Z18
+	VBROADCASTSS 56(CX), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS 60(DX), Z18
+	VBROADCASTSS 60(CX), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	VMOVUPS      256(BX), Z16
-	VMOVUPS      320(BX), Z17
-	VBROADCASTSS 64(DX), Z18
+	VMOVUPS      256(DX), Z16
+	VMOVUPS      320(DX), Z17
+	VBROADCASTSS 64(CX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS 68(DX), Z18
+	VBROADCASTSS 68(CX), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS 72(DX), Z18
+	VBROADCASTSS 72(CX), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS 76(DX), Z18
+	VBROADCASTSS 76(CX), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS 80(DX), Z18
+	VBROADCASTSS 80(CX), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS 84(DX), Z18
+	VBROADCASTSS 84(CX), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS 88(DX), Z18
+	VBROADCASTSS 88(CX), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS 92(DX), Z18
+	VBROADCASTSS 92(CX), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	VMOVUPS      384(BX), Z16
-	VMOVUPS      448(BX), Z17
-	VBROADCASTSS 96(DX), Z18
+	VMOVUPS      384(DX), Z16
+	VMOVUPS      448(DX), Z17
+	VBROADCASTSS 96(CX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS 100(DX), Z18
+	VBROADCASTSS 100(CX), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS 104(DX), Z18
+	VBROADCASTSS 104(CX), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS 108(DX), Z18
+	VBROADCASTSS 108(CX), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS 112(DX), Z18
+	VBROADCASTSS 112(CX), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS 116(DX), Z18
+	VBROADCASTSS 116(CX), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS 120(DX), Z18
+	VBROADCASTSS 120(CX), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS 124(DX), Z18
+	VBROADCASTSS 124(CX), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x00000080, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x04, AX
 	JGE          loop8
 
 loop8rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop8done
 
 loop8restloop:
-	VMOVUPS      (BX), Z16
-	VMOVUPS      64(BX), Z17
-	VBROADCASTSS (DX), Z18
+	VMOVUPS      (DX), Z16
+	VMOVUPS      64(DX), Z17
+	VBROADCASTSS (CX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS 4(DX), Z18
+	VBROADCASTSS 4(CX), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS 8(DX), Z18
+	VBROADCASTSS 8(CX), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS 12(DX), Z18
+	VBROADCASTSS 12(CX), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS 16(DX), Z18
+	VBROADCASTSS 16(CX), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS 20(DX), Z18
+	VBROADCASTSS 20(CX), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS 24(DX), Z18
+	VBROADCASTSS 24(CX), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS 28(DX), Z18
+	VBROADCASTSS 28(CX), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x00000020, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000020, CX
+	DECQ         AX
 	JNE          loop8restloop
 
 loop8done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store8
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -1533,35 +1821,35 @@ loop8done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z15
 
 store8:
-	VPBROADCASTD R8, Z16
+	VPBROADCASTD DI, Z16
 	VMOVUPS      iota<>+0(SB), Z17
 	VPCMPGTD     Z17, Z16, K1
 	VMOVUPS      iota<>+64(SB), Z17
 	VPCMPGTD     Z17, Z16, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z2, K1, (SI)
-	VMOVUPS      Z3, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z4, K1, (SI)
-	VMOVUPS      Z5, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z6, K1, (SI)
-	VMOVUPS      Z7, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z8, K1, (SI)
-	VMOVUPS      Z9, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z10, K1, (SI)
-	VMOVUPS      Z11, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z12, K1, (SI)
-	VMOVUPS      Z13, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z14, K1, (SI)
-	VMOVUPS      Z15, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z4, K1, (BX)
+	VMOVUPS      Z5, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z6, K1, (BX)
+	VMOVUPS      Z7, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z8, K1, (BX)
+	VMOVUPS      Z9, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z10, K1, (BX)
+	VMOVUPS      Z11, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z12, K1, (BX)
+	VMOVUPS      Z13, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z14, K1, (BX)
+	VMOVUPS      Z15, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 
@@ -1584,239 +1872,311 @@ rows9:
 	VPXORD       Z15, Z15, Z15
 	VPXORD       Z16, Z16, Z16
 	VPXORD       Z17, Z17, Z17
-	IMUL3Q       $0x09, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x09, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start9
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z2
-	VMOVUPS.Z    64(AX), K2, Z3
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z4
-	VMOVUPS.Z    64(AX), K2, Z5
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z6
-	VMOVUPS.Z    64(AX), K2, Z7
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z8
-	VMOVUPS.Z    64(AX), K2, Z9
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z10
-	VMOVUPS.Z    64(AX), K2, Z11
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z12
-	VMOVUPS.Z    64(AX), K2, Z13
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z14
-	VMOVUPS.Z    64(AX), K2, Z15
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z16
-	VMOVUPS.Z    64(AX), K2, Z17
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    64(R11), K2, Z3
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    64(R11), K2, Z5
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z6
+	VMOVUPS.Z    64(R11), K2, Z7
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z8
+	VMOVUPS.Z    64(R11), K2, Z9
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z10
+	VMOVUPS.Z    64(R11), K2, Z11
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z12
+	VMOVUPS.Z    64(R11), K2, Z13
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z14
+	VMOVUPS.Z    64(R11), K2, Z15
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VMOVUPS.Z    64(R11), K2, Z17
+	ADDQ         SI, R11
 
 start9:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop9rest
 	PCALIGN $0x40
 
 loop9:
-	VMOVUPS      (BX), Z18
-	VMOVUPS      64(BX), Z19
-	VBROADCASTSS (DX), Z20
+	VMOVUPS      (DX), Z18
+	VMOVUPS      64(DX), Z19
+	VBROADCASTSS (CX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS 4(DX), Z20
+	VBROADCASTSS 4(CX), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS 8(DX), Z20
+	VBROADCASTSS 8(CX), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS 12(DX), Z20
+	VBROADCASTSS 12(CX), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS 16(DX), Z20
+	VBROADCASTSS 16(CX), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS 20(DX), Z20
+	VBROADCASTSS 20(CX), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS 24(DX), Z20
+	VBROADCASTSS 24(CX), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS 28(DX), Z20
+	VBROADCASTSS 28(CX), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS 32(DX), Z20
+	VBROADCASTSS 32(CX), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	VMOVUPS      128(BX), Z18
-	VMOVUPS      192(BX), Z19
-	VBROADCASTSS 36(DX), Z20
+	VMOVUPS      128(DX), Z18
+	VMOVUPS      192(DX), Z19
+	VBROADCASTSS 36(CX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS 40(DX), Z20
+	VBROADCASTSS 40(CX), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS 44(DX), Z20
+	VBROADCASTSS 44(CX), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS 48(DX), Z20
+	VBROADCASTSS 48(CX), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS 52(DX), Z20
+	VBROADCASTSS 52(CX), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS 56(DX), Z20
+	VBROADCASTSS 56(CX), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS 60(DX), Z20
+	VBROADCASTSS 60(CX), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS 64(DX), Z20
+	VBROADCASTSS 64(CX), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS 68(DX), Z20
+	VBROADCASTSS 68(CX), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	VMOVUPS      256(BX), Z18
-	VMOVUPS      320(BX), Z19
-	VBROADCASTSS 72(DX), Z20
+	VMOVUPS      256(DX), Z18
+	VMOVUPS      320(DX), Z19
+	VBROADCASTSS 72(CX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS 76(DX), Z20
+	VBROADCASTSS 76(CX), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS 80(DX), Z20
+	VBROADCASTSS 80(CX), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS 84(DX), Z20
+	VBROADCASTSS 84(CX), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS 88(DX), Z20
+	VBROADCASTSS 88(CX), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS 92(DX), Z20
+	VBROADCASTSS 92(CX), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS 96(DX), Z20
+	VBROADCASTSS 96(CX), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS 100(DX), Z20
+	VBROADCASTSS 100(CX), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS 104(DX), Z20
+	VBROADCASTSS 104(CX), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	VMOVUPS      384(BX), Z18
-	VMOVUPS      448(BX), Z19
-	VBROADCASTSS 108(DX), Z20
+	VMOVUPS      384(DX), Z18
+	VMOVUPS      448(DX), Z19
+	VBROADCASTSS 108(CX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS 112(DX), Z20
+	VBROADCASTSS 112(CX), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS 116(DX), Z20
+	VBROADCASTSS 116(CX), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS 120(DX), Z20
+	VBROADCASTSS 120(CX), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS 124(DX), Z20
+	VBROADCASTSS 124(CX), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS 128(DX), Z20
+	VBROADCASTSS 128(CX), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS 132(DX), Z20
+	VBROADCASTSS 132(CX), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS 136(DX), Z20
+	VBROADCASTSS 136(CX), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS 140(DX), Z20
+	VBROADCASTSS 140(CX), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x00000090, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x00000090, CX
+	SUBQ         $0x04, AX
 	JGE          loop9
 
 loop9rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop9done
 
 loop9restloop:
-	VMOVUPS      (BX), Z18
-	VMOVUPS      64(BX), Z19
-	VBROADCASTSS (DX), Z20
+	VMOVUPS      (DX), Z18
+	VMOVUPS      64(DX), Z19
+	VBROADCASTSS (CX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS 4(DX), Z20
+	VBROADCASTSS 4(CX), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS 8(DX), Z20
+	VBROADCASTSS 8(CX), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS 12(DX), Z20
+	VBROADCASTSS 12(CX), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS 16(DX), Z20
+	VBROADCASTSS 16(CX), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS 20(DX), Z20
+	VBROADCASTSS 20(CX), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS 24(DX), Z20
+	VBROADCASTSS 24(CX), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS 28(DX), Z20
+	VBROADCASTSS 28(CX), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS 32(DX), Z20
+	VBROADCASTSS 32(CX), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x00000024, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000024, CX
+	DECQ         AX
 	JNE          loop9restloop
 
 loop9done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store9
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -1856,38 +2216,38 @@ loop9done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z17
 
 store9:
-	VPBROADCASTD R8, Z18
+	VPBROADCASTD DI, Z18
 	VMOVUPS      iota<>+0(SB), Z19
 	VPCMPGTD     Z19, Z18, K1
 	VMOVUPS      iota<>+64(SB), Z19
 	VPCMPGTD     Z19, Z18, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z2, K1, (SI)
-	VMOVUPS      Z3, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z4, K1, (SI)
-	VMOVUPS      Z5, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z6, K1, (SI)
-	VMOVUPS      Z7, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z8, K1, (SI)
-	VMOVUPS      Z9, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z10, K1, (SI)
-	VMOVUPS      Z11, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z12, K1, (SI)
-	VMOVUPS      Z13, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z14, K1, (SI)
-	VMOVUPS      Z15, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z16, K1, (SI)
-	VMOVUPS      Z17, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z4, K1, (BX)
+	VMOVUPS      Z5, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z6, K1, (BX)
+	VMOVUPS      Z7, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z8, K1, (BX)
+	VMOVUPS      Z9, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z10, K1, (BX)
+	VMOVUPS      Z11, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z12, K1, (BX)
+	VMOVUPS      Z13, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z14, K1, (BX)
+	VMOVUPS      Z15, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z16, K1, (BX)
+	VMOVUPS      Z17, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 
@@ -1912,260 +2272,340 @@ rows10:
 	VPXORD       Z17, Z17, Z17
 	VPXORD       Z18, Z18, Z18
 	VPXORD       Z19, Z19, Z19
-	IMUL3Q       $0x0a, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x0a, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start10
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z2
-	VMOVUPS.Z    64(AX), K2, Z3
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z4
-	VMOVUPS.Z    64(AX), K2, Z5
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z6
-	VMOVUPS.Z    64(AX), K2, Z7
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z8
-	VMOVUPS.Z    64(AX), K2, Z9
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z10
-	VMOVUPS.Z    64(AX), K2, Z11
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z12
-	VMOVUPS.Z    64(AX), K2, Z13
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z14
-	VMOVUPS.Z    64(AX), K2, Z15
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z16
-	VMOVUPS.Z    64(AX), K2, Z17
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z18
-	VMOVUPS.Z    64(AX), K2, Z19
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    64(R11), K2, Z3
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    64(R11), K2, Z5
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z6
+	VMOVUPS.Z    64(R11), K2, Z7
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z8
+	VMOVUPS.Z    64(R11), K2, Z9
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z10
+	VMOVUPS.Z    64(R11), K2, Z11
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z12
+	VMOVUPS.Z    64(R11), K2, Z13
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z14
+	VMOVUPS.Z    64(R11), K2, Z15
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VMOVUPS.Z    64(R11), K2, Z17
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z18
+	VMOVUPS.Z    64(R11), K2, Z19
+	ADDQ         SI, R11
 
 start10:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop10rest
 	PCALIGN $0x40
 
 loop10:
-	VMOVUPS      (BX), Z20
-	VMOVUPS      64(BX), Z21
-	VBROADCASTSS (DX), Z22
+	VMOVUPS      (DX), Z20
+	VMOVUPS      64(DX), Z21
+	VBROADCASTSS (CX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS 4(DX), Z22
+	VBROADCASTSS 4(CX), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS 8(DX), Z22
+	VBROADCASTSS 8(CX), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS 12(DX), Z22
+	VBROADCASTSS 12(CX), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS 16(DX), Z22
+	VBROADCASTSS 16(CX), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS 20(DX), Z22
+	VBROADCASTSS 20(CX), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS 24(DX), Z22
+	VBROADCASTSS 24(CX), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS 28(DX), Z22
+	VBROADCASTSS 28(CX), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS 32(DX), Z22
+	VBROADCASTSS 32(CX), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS 36(DX), Z22
+	VBROADCASTSS 36(CX), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	VMOVUPS      128(BX), Z20
-	VMOVUPS      192(BX), Z21
-	VBROADCASTSS 40(DX), Z22
+	VMOVUPS      128(DX), Z20
+	VMOVUPS      192(DX), Z21
+	VBROADCASTSS 40(CX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS 44(DX), Z22
+	VBROADCASTSS 44(CX), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS 48(DX), Z22
+	VBROADCASTSS 48(CX), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS 52(DX), Z22
+	VBROADCASTSS 52(CX), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS 56(DX), Z22
+	VBROADCASTSS 56(CX), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS 60(DX), Z22
+	VBROADCASTSS 60(CX), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS 64(DX), Z22
+	VBROADCASTSS 64(CX), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS 68(DX), Z22
+	VBROADCASTSS 68(CX), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS 72(DX), Z22
+	VBROADCASTSS 72(CX), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS 76(DX), Z22
+	VBROADCASTSS 76(CX), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	VMOVUPS      256(BX), Z20
-	VMOVUPS      320(BX), Z21
-	VBROADCASTSS 80(DX), Z22
+	VMOVUPS      256(DX), Z20
+	VMOVUPS      320(DX), Z21
+	VBROADCASTSS 80(CX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS 84(DX), Z22
+	VBROADCASTSS 84(CX), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS 88(DX), Z22
+	VBROADCASTSS 88(CX), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS 92(DX), Z22
+	VBROADCASTSS 92(CX), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS 96(DX), Z22
+	VBROADCASTSS 96(CX), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS 100(DX), Z22
+	VBROADCASTSS 100(CX), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS 104(DX), Z22
+	VBROADCASTSS 104(CX), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS 108(DX), Z22
+	VBROADCASTSS 108(CX), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS 112(DX), Z22
+	VBROADCASTSS 112(CX), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS 116(DX), Z22
+	VBROADCASTSS 116(CX), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	VMOVUPS      384(BX), Z20
-	VMOVUPS      448(BX), Z21
-	VBROADCASTSS 120(DX), Z22
+	VMOVUPS      384(DX), Z20
+	VMOVUPS      448(DX), Z21
+	VBROADCASTSS 120(CX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS 124(DX), Z22
+	VBROADCASTSS 124(CX), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS 128(DX), Z22
+	VBROADCASTSS 128(CX), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS 132(DX), Z22
+	VBROADCASTSS 132(CX), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS 136(DX), Z22
+	VBROADCASTSS 136(CX), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS 140(DX), Z22
+	VBROADCASTSS 140(CX), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS 144(DX), Z22
+	VBROADCASTSS 144(CX), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS 148(DX), Z22
+	VBROADCASTSS 148(CX), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS 152(DX), Z22
+	VBROADCASTSS 152(CX), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS 156(DX), Z22
+	VBROADCASTSS 156(CX), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x000000a0, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x000000a0, CX
+	SUBQ         $0x04, AX
 	JGE          loop10
 
 loop10rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop10done
 
 loop10restloop:
-	VMOVUPS      (BX), Z20
-	VMOVUPS      64(BX), Z21
-	VBROADCASTSS (DX), Z22
+	VMOVUPS      (DX), Z20
+	VMOVUPS      64(DX), Z21
+	VBROADCASTSS (CX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS 4(DX), Z22
+	VBROADCASTSS 4(CX), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS 8(DX), Z22
+	VBROADCASTSS 8(CX), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS 12(DX), Z22
+	VBROADCASTSS 12(CX), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS 16(DX), Z22
+	VBROADCASTSS 16(CX), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS 20(DX), Z22
+	VBROADCASTSS 20(CX), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS 24(DX), Z22
+	VBROADCASTSS 24(CX), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS 28(DX), Z22
+	VBROADCASTSS 28(CX), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS 32(DX), Z22
+	VBROADCASTSS 32(CX), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS 36(DX), Z22
+	VBROADCASTSS 36(CX), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x00000028, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000028, CX
+	DECQ         AX
 	JNE          loop10restloop
 
 loop10done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store10
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -2209,41 +2649,41 @@ loop10done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z19
 
 store10:
-	VPBROADCASTD R8, Z20
+	VPBROADCASTD DI, Z20
 	VMOVUPS      iota<>+0(SB), Z21
 	VPCMPGTD     Z21, Z20, K1
 	VMOVUPS      iota<>+64(SB), Z21
 	VPCMPGTD     Z21, Z20, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z2, K1, (SI)
-	VMOVUPS      Z3, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z4, K1, (SI)
-	VMOVUPS      Z5, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z6, K1, (SI)
-	VMOVUPS      Z7, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z8, K1, (SI)
-	VMOVUPS      Z9, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z10, K1, (SI)
-	VMOVUPS      Z11, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z12, K1, (SI)
-	VMOVUPS      Z13, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z14, K1, (SI)
-	VMOVUPS      Z15, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z16, K1, (SI)
-	VMOVUPS      Z17, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z18, K1, (SI)
-	VMOVUPS      Z19, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z4, K1, (BX)
+	VMOVUPS      Z5, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z6, K1, (BX)
+	VMOVUPS      Z7, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z8, K1, (BX)
+	VMOVUPS      Z9, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z10, K1, (BX)
+	VMOVUPS      Z11, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z12, K1, (BX)
+	VMOVUPS      Z13, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z14, K1, (BX)
+	VMOVUPS      Z15, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z16, K1, (BX)
+	VMOVUPS      Z17, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z18, K1, (BX)
+	VMOVUPS      Z19, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 
@@ -2270,281 +2710,369 @@ rows11:
 	VPXORD       Z19, Z19, Z19
 	VPXORD       Z20, Z20, Z20
 	VPXORD       Z21, Z21, Z21
-	IMUL3Q       $0x0b, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x0b, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start11
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z2
-	VMOVUPS.Z    64(AX), K2, Z3
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z4
-	VMOVUPS.Z    64(AX), K2, Z5
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z6
-	VMOVUPS.Z    64(AX), K2, Z7
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z8
-	VMOVUPS.Z    64(AX), K2, Z9
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z10
-	VMOVUPS.Z    64(AX), K2, Z11
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z12
-	VMOVUPS.Z    64(AX), K2, Z13
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z14
-	VMOVUPS.Z    64(AX), K2, Z15
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z16
-	VMOVUPS.Z    64(AX), K2, Z17
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z18
-	VMOVUPS.Z    64(AX), K2, Z19
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z20
-	VMOVUPS.Z    64(AX), K2, Z21
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    64(R11), K2, Z3
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    64(R11), K2, Z5
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z6
+	VMOVUPS.Z    64(R11), K2, Z7
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z8
+	VMOVUPS.Z    64(R11), K2, Z9
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z10
+	VMOVUPS.Z    64(R11), K2, Z11
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z12
+	VMOVUPS.Z    64(R11), K2, Z13
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z14
+	VMOVUPS.Z    64(R11), K2, Z15
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VMOVUPS.Z    64(R11), K2, Z17
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z18
+	VMOVUPS.Z    64(R11), K2, Z19
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z20
+	VMOVUPS.Z    64(R11), K2, Z21
+	ADDQ         SI, R11
 
 start11:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop11rest
 	PCALIGN $0x40
 
 loop11:
-	VMOVUPS      (BX), Z22
-	VMOVUPS      64(BX), Z23
-	VBROADCASTSS (DX), Z24
+	VMOVUPS      (DX), Z22
+	VMOVUPS      64(DX), Z23
+	VBROADCASTSS (CX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS 4(DX), Z24
+	VBROADCASTSS 4(CX), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS 8(DX), Z24
+	VBROADCASTSS 8(CX), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS 12(DX), Z24
+	VBROADCASTSS 12(CX), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS 16(DX), Z24
+	VBROADCASTSS 16(CX), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS 20(DX), Z24
+	VBROADCASTSS 20(CX), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS 24(DX), Z24
+	VBROADCASTSS 24(CX), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS 28(DX), Z24
+	VBROADCASTSS 28(CX), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS 32(DX), Z24
+	VBROADCASTSS 32(CX), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS 36(DX), Z24
+	VBROADCASTSS 36(CX), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS 40(DX), Z24
+	VBROADCASTSS 40(CX), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	VMOVUPS      128(BX), Z22
-	VMOVUPS      192(BX), Z23
-	VBROADCASTSS 44(DX), Z24
+	VMOVUPS      128(DX), Z22
+	VMOVUPS      192(DX), Z23
+	VBROADCASTSS 44(CX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS 48(DX), Z24
+	VBROADCASTSS 48(CX), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS 52(DX), Z24
+	VBROADCASTSS 52(CX), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS 56(DX), Z24
+	VBROADCASTSS 56(CX), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS 60(DX), Z24
+	VBROADCASTSS 60(CX), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS 64(DX), Z24
+	VBROADCASTSS 64(CX), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS 68(DX), Z24
+	VBROADCASTSS 68(CX), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS 72(DX), Z24
+	VBROADCASTSS 72(CX), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS 76(DX), Z24
+	VBROADCASTSS 76(CX), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS 80(DX), Z24
+	VBROADCASTSS 80(CX), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS 84(DX), Z24
+	VBROADCASTSS 84(CX), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	VMOVUPS      256(BX), Z22
-	VMOVUPS      320(BX), Z23
-	VBROADCASTSS 88(DX), Z24
+	VMOVUPS      256(DX), Z22
+	VMOVUPS      320(DX), Z23
+	VBROADCASTSS 88(CX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS 92(DX), Z24
+	VBROADCASTSS 92(CX), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS 96(DX), Z24
+	VBROADCASTSS 96(CX), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS 100(DX), Z24
+	VBROADCASTSS 100(CX), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS 104(DX), Z24
+	VBROADCASTSS 104(CX), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS 108(DX), Z24
+	VBROADCASTSS 108(CX), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS 112(DX), Z24
+	VBROADCASTSS 112(CX), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS 116(DX), Z24
+	VBROADCASTSS 116(CX), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS 120(DX), Z24
+	VBROADCASTSS 120(CX), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS 124(DX), Z24
+	VBROADCASTSS 124(CX), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS 128(DX), Z24
+	VBROADCASTSS 128(CX), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	VMOVUPS      384(BX), Z22
-	VMOVUPS      448(BX), Z23
-	VBROADCASTSS 132(DX), Z24
+	VMOVUPS      384(DX), Z22
+	VMOVUPS      448(DX), Z23
+	VBROADCASTSS 132(CX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS 136(DX), Z24
+	VBROADCASTSS 136(CX), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS 140(DX), Z24
+	VBROADCASTSS 140(CX), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS 144(DX), Z24
+	VBROADCASTSS 144(CX), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS 148(DX), Z24
+	VBROADCASTSS 148(CX), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS 152(DX), Z24
+	VBROADCASTSS 152(CX), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS 156(DX), Z24
+	VBROADCASTSS 156(CX), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS 160(DX), Z24
+	VBROADCASTSS 160(CX), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS 164(DX), Z24
+	VBROADCASTSS 164(CX), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS 168(DX), Z24
+	VBROADCASTSS 168(CX), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS 172(DX), Z24
+	VBROADCASTSS 172(CX), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x000000b0, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x000000b0, CX
+	SUBQ         $0x04, AX
 	JGE          loop11
 
 loop11rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop11done
 
 loop11restloop:
-	VMOVUPS      (BX), Z22
-	VMOVUPS      64(BX), Z23
-	VBROADCASTSS (DX), Z24
+	VMOVUPS      (DX), Z22
+	VMOVUPS      64(DX), Z23
+	VBROADCASTSS (CX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS 4(DX), Z24
+	VBROADCASTSS 4(CX), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS 8(DX), Z24
+	VBROADCASTSS 8(CX), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS 12(DX), Z24
+	VBROADCASTSS 12(CX), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS 16(DX), Z24
+	VBROADCASTSS 16(CX), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS 20(DX), Z24
+	VBROADCASTSS 20(CX), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS 24(DX), Z24
+	VBROADCASTSS 24(CX), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS 28(DX), Z24
+	VBROADCASTSS 28(CX), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS 32(DX), Z24
+	VBROADCASTSS 32(CX), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS 36(DX), Z24
+	VBROADCASTSS 36(CX), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS 40(DX), Z24
+	VBROADCASTSS 40(CX), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x0000002c, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x0000002c, CX
+	DECQ         AX
 	JNE          loop11restloop
 
 loop11done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store11
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -2592,44 +3120,44 @@ loop11done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z21
 
 store11:
-	VPBROADCASTD R8, Z22
+	VPBROADCASTD DI, Z22
 	VMOVUPS      iota<>+0(SB), Z23
 	VPCMPGTD     Z23, Z22, K1
 	VMOVUPS      iota<>+64(SB), Z23
 	VPCMPGTD     Z23, Z22, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z2, K1, (SI)
-	VMOVUPS      Z3, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z4, K1, (SI)
-	VMOVUPS      Z5, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z6, K1, (SI)
-	VMOVUPS      Z7, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z8, K1, (SI)
-	VMOVUPS      Z9, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z10, K1, (SI)
-	VMOVUPS      Z11, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z12, K1, (SI)
-	VMOVUPS      Z13, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z14, K1, (SI)
-	VMOVUPS      Z15, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z16, K1, (SI)
-	VMOVUPS      Z17, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z18, K1, (SI)
-	VMOVUPS      Z19, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z20, K1, (SI)
-	VMOVUPS      Z21, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z4, K1, (BX)
+	VMOVUPS      Z5, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z6, K1, (BX)
+	VMOVUPS      Z7, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z8, K1, (BX)
+	VMOVUPS      Z9, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z10, K1, (BX)
+	VMOVUPS      Z11, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z12, K1, (BX)
+	VMOVUPS      Z13, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z14, K1, (BX)
+	VMOVUPS      Z15, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z16, K1, (BX)
+	VMOVUPS      Z17, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z18, K1, (BX)
+	VMOVUPS      Z19, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z20, K1, (BX)
+	VMOVUPS      Z21, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 
@@ -2658,302 +3186,398 @@ rows12:
 	VPXORD       Z21, Z21, Z21
 	VPXORD       Z22, Z22, Z22
 	VPXORD       Z23, Z23, Z23
-	IMUL3Q       $0x0c, DI, AX
-	ADDQ         SI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	PREFETCHT0   (AX)
-	PREFETCHT0   124(AX)
-	ADDQ         DI, AX
-	TESTQ        $0x00000001, R9
+	IMUL3Q       $0x0c, SI, R11
+	ADDQ         BX, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x00
+	BYTE         $0x41
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x4b
+	BYTE         $0x7c
+	ADDQ         SI, R11
+	TESTQ        $0x00000001, R8
 	JEQ          start12
-	MOVQ         SI, AX
-	VPBROADCASTD R8, Z0
+	MOVQ         BX, R11
+	VPBROADCASTD DI, Z0
 	VMOVUPS      iota<>+0(SB), Z1
 	VPCMPGTD     Z1, Z0, K1
 	VMOVUPS      iota<>+64(SB), Z1
 	VPCMPGTD     Z1, Z0, K2
-	VMOVUPS.Z    (AX), K1, Z0
-	VMOVUPS.Z    64(AX), K2, Z1
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z2
-	VMOVUPS.Z    64(AX), K2, Z3
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z4
-	VMOVUPS.Z    64(AX), K2, Z5
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z6
-	VMOVUPS.Z    64(AX), K2, Z7
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z8
-	VMOVUPS.Z    64(AX), K2, Z9
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z10
-	VMOVUPS.Z    64(AX), K2, Z11
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z12
-	VMOVUPS.Z    64(AX), K2, Z13
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z14
-	VMOVUPS.Z    64(AX), K2, Z15
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z16
-	VMOVUPS.Z    64(AX), K2, Z17
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z18
-	VMOVUPS.Z    64(AX), K2, Z19
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z20
-	VMOVUPS.Z    64(AX), K2, Z21
-	ADDQ         DI, AX
-	VMOVUPS.Z    (AX), K1, Z22
-	VMOVUPS.Z    64(AX), K2, Z23
-	ADDQ         DI, AX
+	VMOVUPS.Z    (R11), K1, Z0
+	VMOVUPS.Z    64(R11), K2, Z1
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    64(R11), K2, Z3
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    64(R11), K2, Z5
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z6
+	VMOVUPS.Z    64(R11), K2, Z7
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z8
+	VMOVUPS.Z    64(R11), K2, Z9
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z10
+	VMOVUPS.Z    64(R11), K2, Z11
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z12
+	VMOVUPS.Z    64(R11), K2, Z13
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z14
+	VMOVUPS.Z    64(R11), K2, Z15
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VMOVUPS.Z    64(R11), K2, Z17
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z18
+	VMOVUPS.Z    64(R11), K2, Z19
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z20
+	VMOVUPS.Z    64(R11), K2, Z21
+	ADDQ         SI, R11
+	VMOVUPS.Z    (R11), K1, Z22
+	VMOVUPS.Z    64(R11), K2, Z23
+	ADDQ         SI, R11
 
 start12:
-	SUBQ    $0x04, CX
+	SUBQ    $0x04, AX
 	JLT     loop12rest
 	PCALIGN $0x40
 
 loop12:
-	VMOVUPS      (BX), Z24
-	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (DX), Z26
+	VMOVUPS      (DX), Z24
+	VMOVUPS      64(DX), Z25
+	VBROADCASTSS (CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS 4(DX), Z26
+	VBROADCASTSS 4(CX), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS 8(DX), Z26
+	VBROADCASTSS 8(CX), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS 12(DX), Z26
+	VBROADCASTSS 12(CX), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS 16(DX), Z26
+	VBROADCASTSS 16(CX), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS 20(DX), Z26
+	VBROADCASTSS 20(CX), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS 24(DX), Z26
+	VBROADCASTSS 24(CX), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS 28(DX), Z26
+	VBROADCASTSS 28(CX), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS 32(DX), Z26
+	VBROADCASTSS 32(CX), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS 36(DX), Z26
+	VBROADCASTSS 36(CX), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS 40(DX), Z26
+	VBROADCASTSS 40(CX), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS 44(DX), Z26
+	VBROADCASTSS 44(CX), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	VMOVUPS      128(BX), Z24
-	VMOVUPS      192(BX), Z25
-	VBROADCASTSS 48(DX), Z26
+	VMOVUPS      128(DX), Z24
+	VMOVUPS      192(DX), Z25
+	VBROADCASTSS 48(CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS 52(DX), Z26
+	VBROADCASTSS 52(CX), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS 56(DX), Z26
+	VBROADCASTSS 56(CX), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS 60(DX), Z26
+	VBROADCASTSS 60(CX), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS 64(DX), Z26
+	VBROADCASTSS 64(CX), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS 68(DX), Z26
+	VBROADCASTSS 68(CX), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS 72(DX), Z26
+	VBROADCASTSS 72(CX), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS 76(DX), Z26
+	VBROADCASTSS 76(CX), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS 80(DX), Z26
+	VBROADCASTSS 80(CX), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS 84(DX), Z26
+	VBROADCASTSS 84(CX), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS 88(DX), Z26
+	VBROADCASTSS 88(CX), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS 92(DX), Z26
+	VBROADCASTSS 92(CX), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	VMOVUPS      256(BX), Z24
-	VMOVUPS      320(BX), Z25
-	VBROADCASTSS 96(DX), Z26
+	VMOVUPS      256(DX), Z24
+	VMOVUPS      320(DX), Z25
+	VBROADCASTSS 96(CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS 100(DX), Z26
+	VBROADCASTSS 100(CX), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS 104(DX), Z26
+	VBROADCASTSS 104(CX), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS 108(DX), Z26
+	VBROADCASTSS 108(CX), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS 112(DX), Z26
+	VBROADCASTSS 112(CX), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS 116(DX), Z26
+	VBROADCASTSS 116(CX), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS 120(DX), Z26
+	VBROADCASTSS 120(CX), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS 124(DX), Z26
+	VBROADCASTSS 124(CX), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS 128(DX), Z26
+	VBROADCASTSS 128(CX), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS 132(DX), Z26
+	VBROADCASTSS 132(CX), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS 136(DX), Z26
+	VBROADCASTSS 136(CX), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS 140(DX), Z26
+	VBROADCASTSS 140(CX), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	VMOVUPS      384(BX), Z24
-	VMOVUPS      448(BX), Z25
-	VBROADCASTSS 144(DX), Z26
+	VMOVUPS      384(DX), Z24
+	VMOVUPS      448(DX), Z25
+	VBROADCASTSS 144(CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS 148(DX), Z26
+	VBROADCASTSS 148(CX), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS 152(DX), Z26
+	VBROADCASTSS 152(CX), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS 156(DX), Z26
+	VBROADCASTSS 156(CX), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS 160(DX), Z26
+	VBROADCASTSS 160(CX), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS 164(DX), Z26
+	VBROADCASTSS 164(CX), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS 168(DX), Z26
+	VBROADCASTSS 168(CX), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS 172(DX), Z26
+	VBROADCASTSS 172(CX), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS 176(DX), Z26
+	VBROADCASTSS 176(CX), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS 180(DX), Z26
+	VBROADCASTSS 180(CX), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS 184(DX), Z26
+	VBROADCASTSS 184(CX), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS 188(DX), Z26
+	VBROADCASTSS 188(CX), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         $0x00000200, BX
-	ADDQ         $0x000000c0, DX
-	SUBQ         $0x04, CX
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x000000c0, CX
+	SUBQ         $0x04, AX
 	JGE          loop12
 
 loop12rest:
-	ADDQ $0x04, CX
+	ADDQ $0x04, AX
 	JEQ  loop12done
 
 loop12restloop:
-	VMOVUPS      (BX), Z24
-	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (DX), Z26
+	VMOVUPS      (DX), Z24
+	VMOVUPS      64(DX), Z25
+	VBROADCASTSS (CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS 4(DX), Z26
+	VBROADCASTSS 4(CX), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS 8(DX), Z26
+	VBROADCASTSS 8(CX), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS 12(DX), Z26
+	VBROADCASTSS 12(CX), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS 16(DX), Z26
+	VBROADCASTSS 16(CX), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS 20(DX), Z26
+	VBROADCASTSS 20(CX), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS 24(DX), Z26
+	VBROADCASTSS 24(CX), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS 28(DX), Z26
+	VBROADCASTSS 28(CX), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS 32(DX), Z26
+	VBROADCASTSS 32(CX), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS 36(DX), Z26
+	VBROADCASTSS 36(CX), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS 40(DX), Z26
+	VBROADCASTSS 40(CX), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS 44(DX), Z26
+	VBROADCASTSS 44(CX), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         $0x00000080, BX
-	ADDQ         $0x00000030, DX
-	DECQ         CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000030, CX
+	DECQ         AX
 	JNE          loop12restloop
 
 loop12done:
-	TESTQ   $0x00000002, R9
+	TESTQ   $0x00000002, R8
 	JEQ     store12
 	VCMPPS  $0x03, Z0, Z0, K1
 	VMOVUPS c7fc00000<>+0(SB), K1, Z0
@@ -3005,47 +3629,47 @@ loop12done:
 	VMOVUPS c7fc00000<>+0(SB), K1, Z23
 
 store12:
-	VPBROADCASTD R8, Z24
+	VPBROADCASTD DI, Z24
 	VMOVUPS      iota<>+0(SB), Z25
 	VPCMPGTD     Z25, Z24, K1
 	VMOVUPS      iota<>+64(SB), Z25
 	VPCMPGTD     Z25, Z24, K2
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z2, K1, (SI)
-	VMOVUPS      Z3, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z4, K1, (SI)
-	VMOVUPS      Z5, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z6, K1, (SI)
-	VMOVUPS      Z7, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z8, K1, (SI)
-	VMOVUPS      Z9, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z10, K1, (SI)
-	VMOVUPS      Z11, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z12, K1, (SI)
-	VMOVUPS      Z13, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z14, K1, (SI)
-	VMOVUPS      Z15, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z16, K1, (SI)
-	VMOVUPS      Z17, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z18, K1, (SI)
-	VMOVUPS      Z19, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z20, K1, (SI)
-	VMOVUPS      Z21, K2, 64(SI)
-	ADDQ         DI, SI
-	VMOVUPS      Z22, K1, (SI)
-	VMOVUPS      Z23, K2, 64(SI)
-	ADDQ         DI, SI
+	VMOVUPS      Z0, K1, (BX)
+	VMOVUPS      Z1, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z4, K1, (BX)
+	VMOVUPS      Z5, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z6, K1, (BX)
+	VMOVUPS      Z7, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z8, K1, (BX)
+	VMOVUPS      Z9, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z10, K1, (BX)
+	VMOVUPS      Z11, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z12, K1, (BX)
+	VMOVUPS      Z13, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z14, K1, (BX)
+	VMOVUPS      Z15, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z16, K1, (BX)
+	VMOVUPS      Z17, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z18, K1, (BX)
+	VMOVUPS      Z19, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z20, K1, (BX)
+	VMOVUPS      Z21, K2, 64(BX)
+	ADDQ         SI, BX
+	VMOVUPS      Z22, K1, (BX)
+	VMOVUPS      Z23, K2, 64(BX)
+	ADDQ         SI, BX
 	VZEROUPPER
 	RET
 

@@ -118,12 +118,12 @@ func (s isa) tileRows(r int, kc, a, b, c, ldc, cols, flags reg.Register) {
 	for i := range acc {
 		acc[i] = [2]vec{s.zero(), s.zero()}
 	}
-	row := s.GP64()
+	row := reg.R11
 	s.IMUL3Q(operand.Imm(uint64(r)), ldc, row)
 	s.ADDQ(c, row)
 	for range acc { // the tile below in C, which the next call writes; a prefetch never faults
-		s.PREFETCHT0(at(row, 0))
-		s.PREFETCHT0(at(row, 8*s.w-4))
+		s.prefetchw(0)
+		s.prefetchw(8*s.w - 4)
 		s.ADDQ(ldc, row)
 	}
 	s.TESTQ(operand.U32(flagLoad), flags)

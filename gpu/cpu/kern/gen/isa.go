@@ -222,6 +222,14 @@ func (s isa) dot4(a, b operand.Op, acc vec) {
 		Inputs: []operand.Op{b, a, acc}, Outputs: []operand.Op{acc}, ISA: []string{"AVX512VNNI"}})
 }
 
+// prefetchw fetches the line at R11 plus less than 128 bytes for writing; the assembler
+// does not know PREFETCHW, and processors without it skip it.
+func (s isa) prefetchw(disp int) {
+	for _, b := range []int{0x41, 0x0f, 0x0d, 0x4b, disp} {
+		s.Instruction(&ir.Instruction{Opcode: "BYTE", Operands: []operand.Op{operand.U8(b)}})
+	}
+}
+
 // align makes the next instruction start at a multiple of n bytes.
 func (s isa) align(n uint64) {
 	s.Instruction(&ir.Instruction{Opcode: "PCALIGN", Operands: []operand.Op{operand.Imm(n)}})
