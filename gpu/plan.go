@@ -56,6 +56,7 @@ type slot struct {
 	typ  fx.Type
 	size uint64 // elements, the most that any of its values has
 	free bool
+	at   int // when it became free
 	buf  Buffer
 }
 
@@ -235,7 +236,7 @@ func (m *planner) node(at, i int) {
 	m.step(Call{Node: n.Node, Sig: s, Layouts: n.lay}, where, y)
 	for _, v := range n.In {
 		if w := m.slotOf[v]; w >= 0 && w != mine && !m.once[v] && m.last[v] == at {
-			m.slots[w].free = true
+			m.slots[w].free, m.slots[w].at = true, at
 		}
 	}
 }
@@ -247,7 +248,7 @@ func (m *planner) step(c Call, out place, value int) {
 }
 
 // take finds a free slot: the smallest that is large enough, else the largest,
-// which grows, else a new one.
+// which grows, else a new one; of equal ones that which was used last, for the cache.
 func (m *planner) take(a fx.Arg) int {
 	best := -1
 	for i, s := range m.slots {
@@ -259,7 +260,7 @@ func (m *planner) take(a fx.Arg) int {
 		case best < 0:
 			best = i
 		case fits == (m.slots[best].size >= a.Len):
-			if fits == (s.size < m.slots[best].size) {
+			if b := m.slots[best]; s.size == b.size && s.at > b.at || s.size != b.size && fits == (s.size < b.size) {
 				best = i
 			}
 		case fits:
