@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -308,6 +309,38 @@ func TestOnlyTheRecordedModelIsUsed(t *testing.T) {
 		}
 		if !errors.Is(err, worker.ErrTask) || name == "another root" && !strings.Contains(err.Error(), "root") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestCHK04WhatIsSavedOfATaskGoesWithIt keeps what belongs to a task that the node
+// works on, and nothing else.
+func TestCHK04WhatIsSavedOfATaskGoesWithIt(t *testing.T) {
+	w := newTown(t)
+	mine, theirs, posted := w.train(), w.train(), w.train()
+	w.must(1, &tx.TaskClaim{Task: mine})
+	w.must(2, &tx.TaskClaim{Task: theirs})
+	p := w.person(1)
+	var files []string
+	for _, id := range []tx.ID{mine, theirs, posted, {9}} {
+		file, err := worker.File(p, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	files = append(files, files[0]+".123.tmp", files[1]+".tmp", filepath.Join(p.dir, "something"))
+	for _, f := range files {
+		if err := os.WriteFile(f, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := worker.Sweep(p); err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range files {
+		if _, err := os.Stat(f); (err == nil) != (i == 0 || i == 4) {
+			t.Errorf("%s: %v", f, err)
 		}
 	}
 }
