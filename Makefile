@@ -41,7 +41,7 @@ deps:
 test: deps build
 	go test $$(go list ./... | grep -vE '/(node|p2p|rpc)(/|$$)')
 	CGO_ENABLED=1 go test -race -timeout 20m $(RACE)
-	$(CUDA) go test -tags cuda ./gpu/driver ./gpu/cuda ./gpu/train ./gpu/ask ./node/worker
+	$(CUDA) go test -tags cuda ./gpu/driver ./gpu/cuda ./gpu/host ./gpu/train ./gpu/ask ./node/worker
 	$(CUDA) go test -tags cuda ./cmd/openledger -run '^TestGPU0[57]' -args -binary $(CURDIR)/$(BIN)
 
 # A real card against the definition: every operation on many cases, a training task, and how fast it is.

@@ -16,7 +16,7 @@ import (
 
 // Environment variables that the library reads; each holds a number.
 const (
-	InitCode   = "FAKECUDA_INIT"    // what cuInit returns
+	InitCode   = "FAKECUDA_INIT"    // what cuInit returns; below 0: it never does
 	Devices    = "FAKECUDA_DEVICES" // how many there are (1)
 	Memory     = "FAKECUDA_MEMORY"  // bytes of each device (2^30)
 	LoadCode   = "FAKECUDA_LOAD"    // what compiling the kernels returns

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openledger/openledger/gpu"
 	"github.com/openledger/openledger/gpu/cuda"
 	"github.com/openledger/openledger/gpu/proc"
 )
@@ -26,6 +27,7 @@ const Command = "gpu-worker"
 const (
 	listing  = time.Minute     // a driver that starts, at most
 	deadline = 2 * time.Minute // one call of a device
+	dying    = 5 * time.Second // a process that was killed
 )
 
 // Cards asks a worker which cards there are, so that this process never loads a
@@ -48,13 +50,16 @@ func Temperature(ctx context.Context, exe, uuid string) (int, error) {
 }
 
 // Ask runs a worker with args and reads the JSON that it writes into answer.
-// Errors: what the worker said, in one line.
+// Errors: what the worker said, in one line; gpu.ErrDeadline.
 func Ask(ctx context.Context, exe string, answer any, args ...string) error {
 	cmd := exec.CommandContext(ctx, exe, append([]string{Command}, args...)...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
+	out, err := output(ctx, cmd)
+	switch {
+	case errors.Is(err, errStuck), err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("%w: the driver does not answer; look at nvidia-smi and the system's log (%w)", gpu.ErrDeadline, err)
+	case err != nil:
 		if text := strings.TrimSpace(said.String()); text != "" {
 			return errors.New(strings.TrimPrefix(text[strings.LastIndexByte(text, '\n')+1:], "openledger: "))
 		}
@@ -64,6 +69,31 @@ func Ask(ctx context.Context, exe string, answer any, args ...string) error {
 		return fmt.Errorf("answer of the worker: %w", err)
 	}
 	return nil
+}
+
+var errStuck = errors.New("its process was killed and does not end")
+
+// output is what cmd writes. Errors: that of its end, errStuck if ctx has ended and
+// cmd has not: a driver that hangs in the system keeps its process from dying.
+func output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
+	var out []byte
+	ended := make(chan error, 1)
+	go func() {
+		b, err := cmd.Output()
+		out = b
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		return out, err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return out, err
+	case <-time.After(dying):
+		return nil, errStuck
+	}
 }
 
 // Open starts a worker for one card, waits for its self-test and returns its

@@ -31,7 +31,10 @@ static long env(const char *name, long otherwise) {
 static size_t memory(void) { return (size_t)env("FAKECUDA_MEMORY", 1L << 30); }
 static int devices(void) { return (int)env("FAKECUDA_DEVICES", 1); }
 
-int cuInit(unsigned int flags) { return flags ? INVALID_VALUE : (int)env("FAKECUDA_INIT", OK); }
+int cuInit(unsigned int flags) {
+	while (env("FAKECUDA_INIT", OK) < 0) pause();
+	return flags ? INVALID_VALUE : (int)env("FAKECUDA_INIT", OK);
+}
 int cuDriverGetVersion(int *v) { *v = 12040; return OK; }
 int cuGetErrorName(int code, const char **text) { (void)code; *text = "CUDA_ERROR_FAKE"; return OK; }
 int cuDeviceGetCount(int *n) { *n = devices(); return OK; }
