@@ -114,15 +114,17 @@ func (a *app) saveModel(ctx context.Context, cmd *cobra.Command, o object, langu
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return s, err
 	}
-	file := filepath.Join(out, "download.package")
+	file := filepath.Join(out, o.Content.String()+".package")
 	err := a.download(ctx, cmd, o, file)
 	if err != nil {
 		return s, err
 	}
-	if s.Kind, err = unpack(file, o.Root, out); err != nil {
-		return s, err
+	s.Kind, err = unpack(file, o.Root, out)
+	var no *exitError
+	if err == nil || errors.As(err, &no) { // else a disk that is full, for example
+		err = errors.Join(err, os.Remove(file))
 	}
-	return s, os.Remove(file)
+	return s, err
 }
 
 // vacant wants a folder that holds neither a model nor adapters.
@@ -143,18 +145,16 @@ func (a *app) download(ctx context.Context, cmd *cobra.Command, o object, file s
 		return nil
 	}
 	progress := a.progress(cmd)
-	var err error
-	for { // a node that has it not yet asks its peers for a minute at a time
-		began := time.Now()
-		err = a.client().Download(ctx, o.Content, o.Bytes, file, func(done, total uint64) {
-			fmt.Fprintf(progress, "\rfetched %d of %d MiB ", done>>20, total>>20)
+	fmt.Fprint(progress, "waiting for the node ")
+	shown := uint64(0)
+	err := patiently(progress, func() error {
+		return a.client().Download(ctx, o.Content, o.Bytes, file, func(done, total uint64) {
+			if done>>22 != shown || done == total { // every 4 MiB
+				shown = done >> 22
+				fmt.Fprintf(progress, "\rfetched %d of %d MiB ", done>>20, total>>20)
+			}
 		})
-		var none *api.Error
-		if !errors.As(err, &none) || none.Code != api.CodeNotFound || time.Since(began) < 30*time.Second {
-			break
-		}
-		fmt.Fprint(progress, "\rthe node still fetches it from its peers ")
-	}
+	})
 	fmt.Fprintln(progress)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -163,6 +163,20 @@ func (a *app) download(ctx context.Context, cmd *cobra.Command, o object, file s
 		err = fmt.Errorf("%w; the same command goes on with what has come", err)
 	}
 	return err
+}
+
+// patiently tries again as long as the node is at work to get what was asked for: it
+// asks its peers for a minute at a time before it says that there is no such content.
+func patiently(progress io.Writer, try func() error) error {
+	for {
+		began := time.Now()
+		err := try()
+		var none *api.Error
+		if !errors.As(err, &none) || none.Code != api.CodeNotFound || time.Since(began) < 30*time.Second {
+			return err
+		}
+		fmt.Fprint(progress, "\rthe node still fetches it from its peers ")
+	}
 }
 
 // unpack writes the folder of a package.
@@ -235,7 +249,11 @@ func languageModel(ctx context.Context, c *client.Client, id api.Hash, m state.M
 		}
 		id, m = m.Base, o.Value
 	}
-	p, err := pack.New(c.BlobAt(ctx, m.Weights), int64(m.Bytes))
+	var p *pack.Package
+	err := patiently(io.Discard, func() (err error) {
+		p, err = pack.New(c.BlobAt(ctx, m.Weights), int64(m.Bytes))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", id, err)
 	}
