@@ -66,7 +66,10 @@ type Output struct {
 // Execute computes a task. Errors: ErrTask, train.ErrStopped, those of the file system.
 func Execute(in Inputs, o Options) (Output, error) {
 	var out Output
-	var err error
+	err := in.check()
+	if err != nil {
+		return out, err
+	}
 	switch in.Spec.Kind {
 	case task.Train:
 		out, err = executeTrain(in, o)
@@ -89,6 +92,19 @@ func Execute(in Inputs, o Options) (Output, error) {
 		falsify(&out)
 	}
 	return out, nil
+}
+
+// check wants tables where a program reads rows of tables.
+func (in Inputs) check() error {
+	if in.Spec.Kind != task.Train && in.Spec.Kind != task.Attribute {
+		return nil
+	}
+	for _, d := range append(slices.Clone(in.Datasets), in.Validation) {
+		if d.Table == nil {
+			return fmt.Errorf("%w: dataset %v is no table", ErrTask, d.ID)
+		}
+	}
+	return nil
 }
 
 // falsify changes what one segment claims to have ended in.

@@ -158,6 +158,11 @@ func TestWhatCannotBeComputedIsErrTask(t *testing.T) {
 		"another number of segments":       func(in *worker.Inputs) { in.Spec.Segments = 3 },
 		"another number of features":       func(in *worker.Inputs) { in.Spec.Train.Features = 3 },
 		"a label beyond the classes":       func(in *worker.Inputs) { in.Datasets[0] = dataset(t, 1, keys.Address{}, 1, 0, "1,2,5\n") },
+		"a text in place of a table":       func(in *worker.Inputs) { in.Datasets = learning(t).Datasets },
+		"a text to judge a table by":       func(in *worker.Inputs) { in.Validation = learning(t).Datasets[0] },
+		"a table in place of a text":       func(in *worker.Inputs) { d := in.Datasets; *in = learning(t); in.Datasets = d },
+		"questions to no model":            func(in *worker.Inputs) { *in = evaluating(learning(t), worker.Output{}); in.Model = nil },
+		"questions to no package":          func(in *worker.Inputs) { *in = evaluating(learning(t), worker.Output{Blob: []byte("x")}) },
 		"an attribution over wrong labels": func(in *worker.Inputs) { *in = wrongLabels(t, *in) },
 	}
 	for name, edit := range tests {
