@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // peakGflops measures the FMA units of the given number of threads at once.
@@ -27,13 +28,21 @@ func peakGflops(c CPU, threads int) float64 {
 	return best
 }
 
+// large is a copy of x in memory like that of a device.
+func large[T any](x []T) []T {
+	b := pages(len(x) * int(unsafe.Sizeof(x[0])))
+	y := unsafe.Slice((*T)(unsafe.Pointer(&b[0])), len(x))
+	copy(y, x)
+	return y
+}
+
 // BenchmarkGemm prints GFLOP/s and the share of the FMA peak measured in the
 // same run.
 func BenchmarkGemm(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, s := range [][3]int{{1024, 1024, 1024}, {256, 1024, 1024}, {512, 64, 512}, {8, 2048, 2048}, {1, 4096, 4096}} {
 		g := Mat{M: s[0], N: s[1], K: s[2], LDA: s[2], LDB: s[2], LDC: s[1]}
-		g.A, g.B, g.C = finite(r, g.M*g.K), finite(r, g.N*g.K), make([]float32, g.M*g.N)
+		g.A, g.B, g.C = finite(r, g.M*g.K), large(finite(r, g.N*g.K)), make([]float32, g.M*g.N)
 		for _, c := range Paths()[1:] {
 			for threads := 1; threads <= runtime.NumCPU(); threads *= 2 {
 				b.Run(fmt.Sprintf("%dx%dx%d/%v/threads=%d", g.M, g.N, g.K, c.path, threads), func(b *testing.B) {
@@ -57,7 +66,7 @@ func BenchmarkGemm(b *testing.B) {
 func BenchmarkGemmI8(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, s := range [][3]int{{1024, 1024, 1024}, {1, 4096, 4096}} {
-		g := MatI8{M: s[0], N: s[1], K: s[2], G: 128, A: codes(r, s[0]*s[2]), B: codes(r, s[1]*s[2]), C: make([]float32, s[0]*s[1])}
+		g := MatI8{M: s[0], N: s[1], K: s[2], G: 128, A: codes(r, s[0]*s[2]), B: large(codes(r, s[1]*s[2])), C: make([]float32, s[0]*s[1])}
 		g.SA, g.SB = finite(r, g.M*g.K/g.G), finite(r, g.N*g.K/g.G)
 		for _, c := range Paths()[1:] {
 			for threads := 1; threads <= runtime.NumCPU(); threads *= 2 {
@@ -77,10 +86,7 @@ func BenchmarkGemmI8(b *testing.B) {
 // BenchmarkRead is what products with one row are measured against: reading
 // 256 MiB in 16 streams for each job, and nothing else.
 func BenchmarkRead(b *testing.B) {
-	x := make([]float32, 64<<20)
-	for i := range x {
-		x[i] = 1
-	}
+	x := large(make([]float32, 64<<20))
 	c := Paths()[len(Paths())-1]
 	const jobs, streams, part = 8, 16, 512
 	for threads := 1; threads <= runtime.NumCPU(); threads *= 2 {
