@@ -65,15 +65,15 @@ func openSaved(path string, j Job, of [32]byte) (s *saved, blob []byte, digests 
 	return s, blob, digests, nil
 }
 
-// add saves a segment. Errors: those of the file system.
+// add saves a segment. It is not synced: what a machine that loses power loses is
+// answered again. Errors: those of the file system.
 func (s *saved) add(part []byte) error {
 	if s == nil {
 		return nil
 	}
 	digest := content.Sum(part).Hash()
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(part)))
-	_, err := s.f.Write(append(append(b, digest[:]...), part...))
-	if err = errors.Join(err, s.f.Sync()); err != nil {
+	if _, err := s.f.Write(append(append(b, digest[:]...), part...)); err != nil {
 		return fmt.Errorf("save results: %w", err)
 	}
 	return nil
