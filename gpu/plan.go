@@ -403,7 +403,7 @@ func (p *Plan) Run(in, out []Buffer) error {
 			err = p.d.Run(c.Node, c.In, c.Out)
 		}
 		if err != nil {
-			return fmt.Errorf("step %d: %w", r.first, err)
+			return fmt.Errorf("operation %d: %w", r.first, err)
 		}
 	}
 	return nil
