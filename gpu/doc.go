@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gpu says what a device is: memory, and one operation at a time on it.
+// Package gpu says what a device is: memory and operations on it, one at a time or,
+// in a plan of a graph, some together.
 //
 // Every device computes the bits that fx.Elem defines for an operation, so that
 // which device did a piece of work cannot be seen in the result. gpu/ref computes
