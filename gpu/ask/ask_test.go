@@ -19,11 +19,11 @@ import (
 	"github.com/openledger/openledger/gpu/ask"
 	"github.com/openledger/openledger/gpu/cpu"
 	"github.com/openledger/openledger/gpu/format/pack"
+	"github.com/openledger/openledger/gpu/host/hosttest"
 	"github.com/openledger/openledger/gpu/infer"
 	"github.com/openledger/openledger/gpu/learn"
 	"github.com/openledger/openledger/gpu/lm"
 	"github.com/openledger/openledger/gpu/model"
-	"github.com/openledger/openledger/gpu/ref"
 	"github.com/openledger/openledger/gpu/train"
 	"github.com/openledger/openledger/gpu/tune"
 	"github.com/openledger/openledger/internal/fx"
@@ -32,29 +32,6 @@ import (
 	"github.com/openledger/openledger/poa/decoder"
 	"github.com/openledger/openledger/poa/program"
 )
-
-// card opens a card behind a worker, that of the stand-in driver; with build tag cuda.
-var card func(t *testing.T) (string, gpu.Device)
-
-// devices are all that this machine has, by name.
-func devices(t *testing.T) map[string]gpu.Device {
-	t.Helper()
-	out := map[string]gpu.Device{"reference": ref.New(1 << 28)}
-	for _, path := range []string{"ref", "avx2", "avx512"} {
-		d, err := cpu.New(cpu.Options{Force: path, Threads: 2})
-		if err != nil && path == "ref" {
-			t.Fatal(err)
-		}
-		if err == nil {
-			out["cpu "+path] = d
-		}
-	}
-	if card != nil {
-		name, d := card(t)
-		out[name] = d
-	}
-	return out
-}
 
 // fast is the fastest path of the processor.
 func fast(t testing.TB) gpu.Device {
@@ -165,7 +142,7 @@ func TestCHK04EveryDeviceLearnsAndAnswersTheSame(t *testing.T) {
 	var whole, adapters []byte // of the definition
 	of := func(r *learn.Result) result { return result{r.Commitment.Root, r.Root, r.Blob} }
 	says := func(r *ask.Result) result { return result{r.Commitment.Root, r.Root, r.Blob} }
-	all := devices(t)
+	all := hosttest.Devices(t)
 	for _, c := range []struct {
 		name string
 		run  func(d gpu.Device) result

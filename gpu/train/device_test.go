@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/openledger/openledger/gpu"
-	"github.com/openledger/openledger/gpu/cpu"
+	"github.com/openledger/openledger/gpu/host/hosttest"
 	"github.com/openledger/openledger/gpu/model"
 	"github.com/openledger/openledger/gpu/ref"
 	"github.com/openledger/openledger/gpu/train"
@@ -18,35 +18,11 @@ import (
 	"github.com/openledger/openledger/poa/program"
 )
 
-// card opens a card behind a worker, that of the stand-in driver; with build tag cuda.
-var card func(t *testing.T) (string, gpu.Device)
-
-// devices are all that this machine has, by name. The reference and the plain path
-// of gpu/cpu run everywhere.
-func devices(t *testing.T) map[string]gpu.Device {
-	t.Helper()
-	out := map[string]gpu.Device{"reference": ref.New(1 << 28)}
-	for _, path := range []string{"ref", "avx2", "avx512"} {
-		d, err := cpu.New(cpu.Options{Force: path, Threads: 2})
-		if err != nil && path == "ref" {
-			t.Fatal(err)
-		}
-		if err == nil {
-			out["cpu "+path] = d
-		}
-	}
-	if card != nil {
-		name, d := card(t)
-		out[name] = d
-	}
-	return out
-}
-
 // TestCHK04EveryDeviceGivesTheSameRoots runs both models in plain code and on every
 // device, and replays a segment there. With -v it prints the table of
 // docs/bench/engine.md.
 func TestCHK04EveryDeviceGivesTheSameRoots(t *testing.T) {
-	all := devices(t)
+	all := hosttest.Devices(t)
 	for _, name := range []string{program.Softmax, program.MLP} {
 		j := small(t, name)
 		want := run(t, j, train.Options{Plain: true})
