@@ -16,8 +16,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/openledger/openledger/gpu/format/hf"
+	"github.com/openledger/openledger/gpu/format/pack"
 	"github.com/openledger/openledger/gpu/format/safetensors"
 	"github.com/openledger/openledger/gpu/format/tokenizer"
+	"github.com/openledger/openledger/gpu/learn"
 	"github.com/openledger/openledger/gpu/lm"
 	"github.com/openledger/openledger/gpu/train"
 	"github.com/openledger/openledger/gpu/tune"
@@ -322,14 +324,14 @@ func parseLoRA(s string) (decoder.LoRA, float32, error) {
 	if r < 1 || r > decoder.MaxRank || !(alpha > 0 && alpha <= 1<<20) {
 		return decoder.LoRA{}, 0, usage("--lora %q: r is 1 to %d, alpha above 0", s, decoder.MaxRank)
 	}
-	return tune.LoRA(r, float32(alpha), targets), float32(alpha), nil
+	return pack.LoRA(r, float32(alpha), targets), float32(alpha), nil
 }
 
-// nanoConfig is the architecture of gpt-nano for a vocabulary: about 0.2 million
+// nanoNet is gpt-nano for a vocabulary and texts of so many tokens: about 0.2 million
 // weights.
-func nanoConfig(vocab int, positions uint64) hf.Config {
-	return hf.Config{BOS: []uint32{0}, EOS: []uint32{1}, Arch: hf.Arch{Layers: 3, Hidden: 64, Inner: 192, Heads: 4, KVHeads: 2, HeadDim: 16,
-		Vocab: uint32(vocab), Positions: uint32(positions), EpsBits: fx.Bits(1e-5), Tied: true, Rope: hf.Rope{ThetaBits: fx.Bits(10000)}}}
+func nanoNet(vocab int, tokens uint64) decoder.Net {
+	return decoder.Net{Arch: decoder.Arch{Layers: 3, Hidden: 64, Inner: 192, Heads: 4, KVHeads: 2, HeadDim: 16,
+		Vocab: uint64(vocab), Positions: tokens, Eps: fx.Bits(1e-5), Tied: true}}
 }
 
 func checkNano(f *learnFlags, vocab int) error {
@@ -357,7 +359,7 @@ func (a *app) trainNano(cmd *cobra.Command, f learnFlags, vocab int) error {
 	if err != nil {
 		return err
 	}
-	json := tokenizer.Learn(text[:min(len(text), 1<<20)], vocab)
+	json := learn.Vocabulary([]string{text}, vocab)
 	tok, err := tokenizer.Parse(json)
 	if err != nil {
 		return err
@@ -366,8 +368,8 @@ func (a *app) trainNano(cmd *cobra.Command, f learnFlags, vocab int) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.data, err)
 	}
-	c := nanoConfig(tok.Size(), f.tokens)
-	j, err := f.job(lm.NetOf(c.Arch, f.tokens), ids)
+	net := nanoNet(tok.Size(), f.tokens)
+	j, err := f.job(net, ids)
 	if err != nil {
 		return err
 	}
@@ -377,7 +379,7 @@ func (a *app) trainNano(cmd *cobra.Command, f learnFlags, vocab int) error {
 	}
 	defer d.Close()
 	return onState(d, f.out, func() error {
-		m, err := lm.Init(d, c, f.seed, lm.Options{Context: f.tokens})
+		m, err := lm.Init(d, learn.ConfigOf(net.Arch), f.seed, lm.Options{})
 		if err != nil {
 			return err
 		}

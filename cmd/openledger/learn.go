@@ -80,9 +80,8 @@ func (a *app) postNano(cmd *cobra.Command, t *taskFlags, f *learnFlags, vocab in
 	if err := f.postable(cmd); err != nil {
 		return err
 	}
-	net := lm.NetOf(nanoConfig(vocab, f.tokens).Arch, f.tokens)
 	return a.postTask(cmd, t, func(ctx context.Context, c *client.Client) (*tx.TrainDescriptor, error) {
-		return f.describe(ctx, c, t, net, api.Hash{})
+		return f.describe(ctx, c, t, nanoNet(vocab, f.tokens), api.Hash{})
 	}, a.learnedTask(cmd, f.out))
 }
 

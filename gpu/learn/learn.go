@@ -166,7 +166,7 @@ func open(s decoder.Learn, base *pack.Package) (*hf.Folder, error) {
 	case base == nil && s.Net.Arch.Vocab < tokenizer.LeastVocab:
 		return nil, fmt.Errorf("%w: a vocabulary has %d tokens at least, this model has room for %d", program.ErrSpec, tokenizer.LeastVocab, s.Net.Arch.Vocab)
 	case base == nil:
-		_, err := hf.WriteConfig(configOf(s.Net.Arch))
+		_, err := hf.WriteConfig(ConfigOf(s.Net.Arch))
 		return nil, err
 	}
 	f, err := base.Model()
@@ -182,27 +182,33 @@ func open(s decoder.Learn, base *pack.Package) (*hf.Folder, error) {
 	return f, err
 }
 
-// configOf is the config of a model from nothing: its texts begin with token 0 and
+// ConfigOf is the config of a model from nothing: its texts begin with token 0 and
 // end with token 1, as tokenizer.Learn has it.
-func configOf(a decoder.Arch) hf.Config {
+func ConfigOf(a decoder.Arch) hf.Config {
 	return hf.Config{BOS: []uint32{0}, EOS: []uint32{1}, Arch: hf.Arch{Layers: uint32(a.Layers), Hidden: uint32(a.Hidden), Inner: uint32(a.Inner),
 		Heads: uint32(a.Heads), KVHeads: uint32(a.KVHeads), HeadDim: uint32(a.HeadDim), Vocab: uint32(a.Vocab), Positions: uint32(a.Positions),
 		EpsBits: a.Eps, Tied: a.Tied, BiasQKV: a.BiasQKV, BiasOut: a.BiasOut, BiasMLP: a.BiasMLP, Rope: hf.Rope{ThetaBits: fx.Bits(theta)}}}
 }
 
+// Vocabulary is a tokenizer.json of at most size tokens, learned from the first MiB of
+// the texts. Spec: TNS-03.
+func Vocabulary(texts []string, size int) []byte {
+	var text strings.Builder
+	for _, t := range texts {
+		text.WriteString(t[:min(len(t), vocabularyBytes-text.Len())])
+	}
+	return tokenizer.Learn(text.String(), size)
+}
+
 // nothing makes a vocabulary and a config for a model from nothing.
 func (r *Run) nothing() (*tokenizer.Tokenizer, error) {
 	a := r.job.Spec.Net.Arch
-	var text strings.Builder
-	for _, t := range r.job.Texts {
-		text.WriteString(t[:min(len(t), vocabularyBytes-text.Len())])
-	}
-	r.files.Tokenizer = tokenizer.Learn(text.String(), int(a.Vocab))
+	r.files.Tokenizer = Vocabulary(r.job.Texts, int(a.Vocab))
 	tok, err := tokenizer.Parse(r.files.Tokenizer)
 	if err != nil {
 		return nil, err
 	}
-	r.config = configOf(a)
+	r.config = ConfigOf(a)
 	r.files.Config, err = hf.WriteConfig(r.config)
 	return tok, err
 }

@@ -7,7 +7,8 @@ package train_test
 import (
 	"testing"
 
+	"github.com/openledger/openledger/gpu/host"
 	"github.com/openledger/openledger/gpu/host/hosttest"
 )
 
-func TestMain(m *testing.M) { hosttest.Main(m) }
+func TestMain(m *testing.M) { hosttest.Main(m, host.Work) }

@@ -55,7 +55,7 @@ func ApplyPackage(m *lm.Model, p *pack.Package) error {
 func (t *Trainer) load(f *safetensors.File) error {
 	list := t.job.Spec.Net.Adapters()
 	if len(f.Tensors) != len(list) {
-		return fmt.Errorf("%w: %s has %d tensors, the model takes %d", format.ErrFormat, AdapterWeights, len(f.Tensors), len(list))
+		return fmt.Errorf("%w: %s has %d tensors, the model takes %d", format.ErrFormat, pack.AdapterWeights, len(f.Tensors), len(list))
 	}
 	for _, a := range list {
 		at, ok := f.Lookup(t.peftName(a.Name))

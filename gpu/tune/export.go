@@ -16,12 +16,6 @@ import (
 	"github.com/openledger/openledger/poa/decoder"
 )
 
-// Names of files of adapters in the layout of PEFT.
-const (
-	AdapterConfig  = pack.AdapterConfig
-	AdapterWeights = pack.AdapterWeights
-)
-
 // SaveAdapters writes the adapters into a folder in the layout of PEFT, made if need
 // be: alpha stands for α of the spec's scale, base names the model that they belong
 // to. Errors: fs.ErrExist if the folder holds adapters, gpu.ErrArgs for a run without
@@ -38,13 +32,13 @@ func (t *Trainer) SaveAdapters(dir, base string, alpha float32) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(filepath.Join(dir, AdapterWeights)); err == nil {
-		return fmt.Errorf("%s: %w", filepath.Join(dir, AdapterWeights), os.ErrExist)
+	if _, err := os.Lstat(filepath.Join(dir, pack.AdapterWeights)); err == nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, pack.AdapterWeights), os.ErrExist)
 	}
-	if err := safetensors.WriteFile(filepath.Join(dir, AdapterConfig), func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+	if err := safetensors.WriteFile(filepath.Join(dir, pack.AdapterConfig), func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
 		return err
 	}
-	return safetensors.Save(filepath.Join(dir, AdapterWeights), safetensors.Meta{Program: "openledger finetune", Root: root}, list)
+	return safetensors.Save(filepath.Join(dir, pack.AdapterWeights), safetensors.Meta{Program: "openledger finetune", Root: root}, list)
 }
 
 // Adapters are an adapter_config.json and the adapters by PEFT's names, for
@@ -117,9 +111,4 @@ func (t *Trainer) merge(m string) error {
 		}
 	}
 	return errors.Join(t.dev.Sync(), p.Close())
-}
-
-// LoRA is pack.LoRA.
-func LoRA(r uint64, alpha float32, targets []string) decoder.LoRA {
-	return pack.LoRA(r, alpha, targets)
 }

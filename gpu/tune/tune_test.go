@@ -19,6 +19,7 @@ import (
 	"github.com/openledger/openledger/gpu/cpu"
 	"github.com/openledger/openledger/gpu/format/hf"
 	"github.com/openledger/openledger/gpu/format/hftest"
+	"github.com/openledger/openledger/gpu/format/pack"
 	"github.com/openledger/openledger/gpu/format/safetensors"
 	"github.com/openledger/openledger/gpu/lm"
 	"github.com/openledger/openledger/gpu/ref"
@@ -101,15 +102,15 @@ func kinds() map[string]func(c *hf.Config, j *tune.Job) {
 			j.Spec.Optimizer, j.Spec.Momentum, j.Spec.Clip = decoder.SGD, fx.Bits(0.9), 0
 		},
 		"biases": func(c *hf.Config, _ *tune.Job) { c.Arch.BiasQKV, c.Arch.BiasOut, c.Arch.BiasMLP = true, true, true },
-		"lora":   func(_ *hf.Config, j *tune.Job) { j.Spec.Net.LoRA = tune.LoRA(2, 4, nil) },
+		"lora":   func(_ *hf.Config, j *tune.Job) { j.Spec.Net.LoRA = pack.LoRA(2, 4, nil) },
 		"lora on q,v": func(c *hf.Config, j *tune.Job) {
 			c.Arch.BiasQKV = true
-			j.Spec.Net.LoRA = tune.LoRA(3, 3, []string{"v", "q"})
+			j.Spec.Net.LoRA = pack.LoRA(3, 3, []string{"v", "q"})
 		},
 		"lora, int8": func(c *hf.Config, j *tune.Job) {
 			c.Arch.Tied = true
 			j.Spec.Net.Int8 = true
-			j.Spec.Net.LoRA = tune.LoRA(2, 4, nil)
+			j.Spec.Net.LoRA = pack.LoRA(2, 4, nil)
 		},
 	}
 }
@@ -415,7 +416,7 @@ func TestTNS05FinetunedModelsComeBackTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	net := m.Net
-	net.LoRA = tune.LoRA(4, 8, nil)
+	net.LoRA = pack.LoRA(4, 8, nil)
 	j := tune.Job{SegmentSteps: 10, Data: data, Rates: tune.Constant(0.01, 20), Spec: decoder.Train{Net: net, Seqs: 4, Tokens: 32, Records: n, Steps: 20,
 		Seed: 1, Micro: 4, Optimizer: decoder.AdamW, Beta1: fx.Bits(0.9), Beta2: fx.Bits(0.99), Eps: fx.Bits(1e-8)}}
 	r, err := tune.New(m, j)
@@ -433,7 +434,7 @@ func TestTNS05FinetunedModelsComeBackTheSame(t *testing.T) {
 	if err := r.SaveAdapters(out, "tiny", 8); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("adapters are written over: %v", err)
 	}
-	a, err := safetensors.Open(filepath.Join(out, tune.AdapterWeights))
+	a, err := safetensors.Open(filepath.Join(out, pack.AdapterWeights))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -503,12 +504,12 @@ func TestTNS05AdaptersThatAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, j := of(func(_ *hf.Config, j *tune.Job) { j.Spec.Net.LoRA = tune.LoRA(2, 4, []string{"q"}) }, nil)
+		_, j := of(func(_ *hf.Config, j *tune.Job) { j.Spec.Net.LoRA = pack.LoRA(2, 4, []string{"q"}) }, nil)
 		r, _ := begin(t, fast(t), c, j)
 		if err := r.SaveAdapters(dir, "x", 4); err != nil {
 			t.Fatal(err)
 		}
-		at := filepath.Join(dir, tune.AdapterConfig)
+		at := filepath.Join(dir, pack.AdapterConfig)
 		for text, want := range map[string]string{good: "", strings.Replace(good, x.old, x.new, 1): x.want} {
 			if err := os.WriteFile(at, []byte(text), 0o600); err != nil {
 				t.Fatal(err)

@@ -6,9 +6,6 @@ package worker_test
 
 import (
 	"context"
-	"encoding/json"
-	"flag"
-	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -16,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openledger/openledger/gpu/cuda"
 	"github.com/openledger/openledger/gpu/fakecuda"
 	"github.com/openledger/openledger/gpu/host"
+	"github.com/openledger/openledger/gpu/host/hosttest"
 	"github.com/openledger/openledger/gpu/proc"
 	"github.com/openledger/openledger/gpu/shadow"
 	"github.com/openledger/openledger/node/cards"
@@ -31,46 +28,17 @@ import (
 // in the middle of a task.
 const untested = "OPENLEDGER_TEST_UNTESTED"
 
-// This test binary is also the process that lists cards and the worker that holds one.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == host.Command {
-		if err := work(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { hosttest.Main(m, serve) }
 
-func work(args []string) error {
-	f := flag.NewFlagSet(host.Command, flag.ContinueOnError)
-	list, heat := f.Bool("list", false, ""), f.Bool("temperature", false, "")
-	uuid, memory, share := f.String("device", "", ""), f.Uint64("memory", 0, ""), f.Uint64("share", 100, "")
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	switch {
-	case *list:
-		found, err := cuda.Cards()
-		if err != nil {
-			return err
-		}
-		return json.NewEncoder(os.Stdout).Encode(found)
-	case *heat:
-		t, err := cuda.Temperature(*uuid)
-		if err != nil {
-			return err
-		}
-		return json.NewEncoder(os.Stdout).Encode(t)
-	case os.Getenv(untested) == "":
-		return host.Work(*uuid, host.Limits{Memory: *memory, Share: *share})
+func serve(uuid string, l host.Limits) error {
+	if os.Getenv(untested) == "" {
+		return host.Work(uuid, l)
 	}
 	requests, replies, shared, err := proc.Files()
 	if err != nil {
 		return err
 	}
-	d, err := host.OpenHere(*uuid, *memory)
+	d, err := host.OpenHere(uuid, l.Memory)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@
 //
 // The test binary is the worker too, so its package needs
 //
-//	func TestMain(m *testing.M) { hosttest.Main(m) }
+//	func TestMain(m *testing.M) { hosttest.Main(m, host.Work) }
 //
 // under that tag.
 package hosttest

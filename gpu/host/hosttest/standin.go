@@ -17,10 +17,11 @@ import (
 	"github.com/openledger/openledger/gpu/host"
 )
 
-// Main runs the tests of a binary, or makes it the worker that holds the card.
-func Main(m *testing.M) {
+// Main runs the tests of a binary, or makes it the process that lists cards, or the
+// worker that holds one, as serve does; host.Work, for example.
+func Main(m *testing.M, serve func(uuid string, l host.Limits) error) {
 	if len(os.Args) > 1 && os.Args[1] == host.Command {
-		if err := work(os.Args[2:]); err != nil {
+		if err := work(os.Args[2:], serve); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -29,21 +30,28 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func work(args []string) error {
+func work(args []string, serve func(uuid string, l host.Limits) error) error {
 	f := flag.NewFlagSet(host.Command, flag.ContinueOnError)
-	list := f.Bool("list", false, "")
+	list, heat := f.Bool("list", false, ""), f.Bool("temperature", false, "")
 	uuid, memory, share := f.String("device", "", ""), f.Uint64("memory", 0, ""), f.Uint64("share", 100, "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	if *list {
+	switch {
+	case *list:
 		found, err := cuda.Cards()
 		if err != nil {
 			return err
 		}
 		return json.NewEncoder(os.Stdout).Encode(found)
+	case *heat:
+		t, err := cuda.Temperature(*uuid)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(t)
 	}
-	return host.Work(*uuid, host.Limits{Memory: *memory, Share: *share})
+	return serve(*uuid, host.Limits{Memory: *memory, Share: *share})
 }
 
 func init() {
